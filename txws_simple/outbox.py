@@ -1,0 +1,207 @@
+"""Bytes written that have not gone yet: their order, their bound, who is told."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from .deferreds import Outcome
+from .interfaces import IOutlet
+
+__all__ = ["Outbox", "Write"]
+
+
+class Write(Outcome[int]):
+    """One frame or message on its way; fires with its size, in bytes.
+
+    Listening to it is what sends it, where it would have waited for the end of
+    the segment: who waits does not wait longer than needed.
+    """
+
+    def __init__(
+        self, outbox: Outbox, pieces: list[bytes | memoryview], size: int
+    ) -> None:
+        super().__init__(outbox.withdraw)
+        self.outbox = outbox
+        self.pieces = pieces
+        self.size = size
+        self.left = size
+        #: Takes back what the write did to the conversation, when it is
+        #: withdrawn; or says no.
+        self.undo: Callable[[], bool] | None = None
+
+    def listen(self) -> None:
+        if not self.settled:
+            self.outbox.flush()
+        super().listen()
+
+    def sent(self, count: int) -> None:
+        """The first ``count`` bytes that were left have gone."""
+        self.left -= count
+        pieces = self.pieces
+        while pieces and count >= len(pieces[0]):
+            count -= len(pieces.pop(0))
+        if count:
+            pieces[0] = memoryview(pieces[0])[count:]
+
+
+class Outbox:
+    """What waits to be sent, first in, first out.
+
+    Args:
+        drained: Called when nothing waits any more.
+
+    Attributes:
+        buffered: Bytes written and not gone.
+        blocked: Whether the way out took less than it was given.
+    """
+
+    __slots__ = (
+        "_advancing",
+        "_corks",
+        "_drained",
+        "_error",
+        "_last_pong",
+        "_outlet",
+        "_queue",
+        "blocked",
+        "buffered",
+    )
+
+    def __init__(self, drained: Callable[[], None]) -> None:
+        self._drained = drained
+        self._outlet: IOutlet | None = None
+        self._queue: deque[Write] = deque()
+        self._last_pong: Write | None = None
+        self._advancing = False
+        self._error: Exception | None = None
+        self._corks = 0
+        self.buffered = 0
+        self.blocked = False
+
+    def open(self, outlet: IOutlet, first: bytes) -> None:
+        """Here is the way out; ``first`` goes before all that was written."""
+        self._outlet = outlet
+        if first:
+            self._queue.appendleft(Write(self, [first], len(first)))
+            self.buffered += len(first)
+        if not self._corks:
+            self.flush()
+
+    def cork(self) -> None:
+        """What is written from now on goes out together."""
+        self._corks += 1
+
+    def uncork(self) -> None:
+        """It goes out now."""
+        self._corks -= 1
+        self.flush()
+
+    def write(self, pieces: list[bytes | memoryview]) -> Write:
+        """Send these bytes after all others."""
+        write = Write(self, pieces, sum(map(len, pieces)))
+        if self._error is not None:
+            write.settle(self._error)
+            return write
+        self._queue.append(write)
+        self.buffered += write.size
+        if not self._corks:
+            self.flush()
+        return write
+
+    def write_pong(self, pieces: list[bytes | memoryview]) -> None:
+        """The same for a Pong, of which only the last waits for room.
+
+        RFC 6455, section 5.5.3, allows to answer the most recent ping only.
+        """
+        last = self._last_pong
+        if self.blocked and last is not None and self._is_whole(last):
+            self.buffered += sum(map(len, pieces)) - last.size
+            last.pieces = pieces
+            last.left = last.size = sum(map(len, pieces))
+        else:
+            self._last_pong = self.write(pieces)
+
+    def flush(self) -> None:
+        """Send what can be sent now, and tell who waits for it."""
+        if self._queue and not self.blocked:
+            self._advance(0)
+
+    def go_on(self, sent: int) -> None:
+        """The way out is free again, and ``sent`` bytes more have gone."""
+        self.blocked = False
+        self._advance(sent)
+
+    def _advance(self, sent: int) -> None:
+        outlet = self._outlet
+        if outlet is None or self._advancing:
+            return
+        self._advancing = True
+        done: list[Write] = []
+        self._take_off(sent, done)
+        while self._queue and not self.blocked:
+            pieces, size = self._next_pieces()
+            sent = outlet.send(pieces, size)
+            self.blocked = sent < size
+            self._take_off(sent, done)
+        self._advancing = False
+        for write in done:
+            write.settle(write.size)
+        if not self._queue:
+            self._drained()
+
+    def _next_pieces(self) -> tuple[list[bytes | memoryview], int]:
+        if len(self._queue) == 1:
+            write = self._queue[0]
+            return write.pieces, write.left
+        pieces: list[bytes | memoryview] = []
+        size = 0
+        for write in self._queue:
+            pieces += write.pieces
+            size += write.left
+            if len(pieces) > 512:
+                break
+        return pieces, size
+
+    def _take_off(self, count: int, done: list[Write]) -> None:
+        self.buffered -= count
+        while count and count >= self._queue[0].left:
+            write = self._queue.popleft()
+            count -= write.left
+            done.append(write)
+        if count:
+            self._queue[0].sent(count)
+
+    def withdraw(self, write: Deferred[Any]) -> None:
+        """Take a write back of which nothing was sent yet, if it may go."""
+        if (
+            isinstance(write, Write)
+            and write in self._queue
+            and self._is_whole(write)
+            and (write.undo is None or write.undo())
+        ):
+            self._queue.remove(write)
+            self.buffered -= write.size
+
+    def _is_whole(self, write: Write) -> bool:
+        """Whether nothing of a write was sent yet."""
+        if write.settled or write.left != write.size:
+            return False
+        # What is lent to the transport belongs to the first.
+        lent = self._outlet is not None and self._outlet.busy
+        return not (lent and self._queue[0] is write)
+
+    def goes_along(self, result: object) -> bool:
+        """Whether it is a write that leaves with the next flush, unheard."""
+        return isinstance(result, Write) and not result.heard and not self.blocked
+
+    def lost(self, error: Exception) -> None:
+        """The connection is gone: end all that waits, or comes, with ``error``."""
+        self._error = error
+        queue, self._queue = self._queue, deque()
+        self.buffered = 0
+        for write in queue:
+            write.settle(error)

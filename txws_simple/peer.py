@@ -1,0 +1,392 @@
+"""The peer: the verbs of the application, over one connection."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import Any, Literal, TypeVar
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from zope.interface import implementer
+
+from .connection import Connection
+from .deferreds import Outcome
+from .errors import BufferOverrun, CloseTimeout, ConnectionClosed, PongTimeout
+from .frames import MAX_CONTROL, Close, CloseCode, Frame
+from .inbox import Inbox
+from .interfaces import IOutlet, IWebSocketPeer
+from .messages import as_frame, fragments
+from .options import Options
+from .outbox import Outbox
+from .pinger import Pinger, Pings
+from .request import Request
+
+__all__ = ["WebSocketPeer"]
+
+_T = TypeVar("_T")
+
+#: The codes of a normal end, 1005 standing for a Close without a code.
+_NORMAL = (CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.NO_STATUS)
+
+
+@implementer(IWebSocketPeer)
+class WebSocketPeer:
+    """One connected peer; what it can do is said by `IWebSocketPeer`.
+
+    It is made by `WebSocketFactory` and by `new`, whose protocol tells it what
+    happens to the connection: :meth:`opened`, :meth:`data_received`, :meth:`ended`.
+    """
+
+    def __init__(self, transport: Any, options: Options) -> None:
+        self.transport = transport
+        self.request: Request | None = None
+        self.subprotocol: str | None = None
+        self.closed_by: Literal["local", "remote"] | None = None
+        self._options = options
+        self.clock, self._now = _clocks(options.clock)
+        self._connection = Connection(
+            max_frame_size=options.max_frame_size,
+            max_message_size=options.max_message_size,
+            max_fragments=options.max_fragments,
+        )
+        self._inbox = Inbox(options.max_unread, self._pause, self._resume)
+        self._outbox = Outbox(self._drained)
+        self._outlet: IOutlet | None = None
+        self._pinger: Pinger | None = None
+        self._pings = Pings(self._now)
+        self._shutdowns: list[Deferred[bool]] = []
+        self._deadline: IDelayedCall | None = None
+        self._error: Exception | None = None
+        self._graceful = False
+        self._is_gone = False
+
+    # Reading
+
+    def read(self, timeout: float | None = None) -> Deferred[Frame | None]:
+        return self._in_time(self._inbox.read, timeout)
+
+    def receive(self, timeout: float | None = None) -> Deferred[str | bytes | None]:
+        return self._in_time(self._inbox.receive, timeout)
+
+    def each(self, receiver: Callable[[Frame], object]) -> Deferred[None]:
+        return self._inbox.each(receiver, self._outbox.goes_along)
+
+    def __aiter__(self) -> WebSocketPeer:
+        return self
+
+    async def __anext__(self) -> Frame:
+        frame = await self.read()
+        if frame is None:
+            raise StopAsyncIteration
+        return frame
+
+    # Writing
+
+    def write(
+        self, frame: Frame | str | bytes, timeout: float | None = None
+    ) -> Deferred[int]:
+        return self._in_time(lambda: self._write([as_frame(frame)]), timeout)
+
+    def send(
+        self,
+        message: str | bytes,
+        timeout: float | None = None,
+        fragment_size: int | None = None,
+    ) -> Deferred[int]:
+        return self._in_time(
+            lambda: self._write(fragments(as_frame(message), fragment_size)), timeout
+        )
+
+    def _write(self, frames: list[Frame]) -> Deferred[int]:
+        """Send frames that stay together."""
+        if self._connection.sent is not None or self._is_gone:
+            return self._refused()
+        if self._outbox.buffered > self._options.max_buffered:
+            self._abort(BufferOverrun(self._outbox.buffered))
+            return self._refused()
+        is_message = frames[0].opcode and frames[-1].fin
+        before = None if is_message else self._connection.sending
+        pieces: list[bytes | memoryview] = []
+        for frame in frames:
+            pieces += self._connection.send(frame)
+        write = self._outbox.write(pieces)
+        if before is not None:
+            # A fragment can be taken back only while no other one follows it.
+            after = self._connection.sending
+            write.undo = partial(self._connection.take_back, before, after)
+        return write
+
+    def _refused(self) -> Outcome[Any]:
+        outcome: Outcome[Any] = Outcome()
+        outcome.settle(self._closed())
+        return outcome
+
+    def ping(self, data: bytes = b"") -> Deferred[float]:
+        if self._connection.sent is not None or self._is_gone:
+            return self._refused()
+        if len(data) > MAX_CONTROL:
+            return fail(ValueError(f"ping is over {MAX_CONTROL} bytes"))
+        payload, outcome = self._pings.add(bytes(data))
+        self._outbox.write(self._connection.ping(payload))
+        return outcome
+
+    # Ending
+
+    def shutdown(
+        self, code: int = 1000, reason: str = "", timeout: float = 10
+    ) -> Deferred[bool]:
+        try:
+            Close(code, reason).serialize()
+            _check_timeout(timeout)
+        except (TypeError, ValueError) as error:
+            return fail(error)
+        if self._is_gone:
+            return succeed(self._graceful)
+        waiting: Deferred[bool] = Deferred(self._shutdowns.remove)
+        self._shutdowns.append(waiting)
+        if self._connection.sent is None:
+            self.closed_by = "local"
+            self._stop_in(timeout)
+            self._outbox.write(self._connection.close(code, reason))
+        return waiting
+
+    def close(self) -> None:
+        if not self._is_gone:
+            self._inbox.cut(self._end)
+            self._abort(ConnectionClosed(CloseCode.ABNORMAL, "closed here"))
+
+    def error(self) -> Exception | None:
+        return self._error
+
+    def leave(self, code: int = CloseCode.NORMAL) -> Deferred[bool]:
+        """Shut down, with nobody left to read: what still arrives is dropped."""
+        self._inbox.discard()
+        return self.shutdown(code, timeout=self._options.close_timeout)
+
+    async def __aenter__(self) -> WebSocketPeer:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.leave(
+            CloseCode.NORMAL if error is None else CloseCode.INTERNAL_ERROR
+        )
+
+    @property
+    def close_code(self) -> int | None:
+        received = self._connection.received
+        if received is None:
+            return CloseCode.ABNORMAL if self._is_gone else None
+        return received.code
+
+    @property
+    def close_reason(self) -> str:
+        received = self._connection.received
+        return received.reason if received is not None else ""
+
+    @property
+    def latency(self) -> float | None:
+        return self._pings.latency
+
+    @property
+    def buffered(self) -> int:
+        return self._outbox.buffered
+
+    def go_on(self, sent: int) -> None:
+        """The way out is free again, and ``sent`` bytes more have gone."""
+        self._outbox.go_on(sent)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the handshake has succeeded."""
+        return self._outlet is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will arrive."""
+        return self._is_gone or self._connection.over
+
+    # What the protocol tells
+
+    def opened(self, outlet: IOutlet, response: bytes = b"") -> None:
+        """The handshake has succeeded; ``response`` goes out before all else."""
+        self._outlet = outlet
+        self._outbox.open(outlet, response)
+        if self._options.ping_frequency is not None and self._connection.sent is None:
+            self._pinger = Pinger(
+                self._options.ping_frequency,
+                self._keep_alive,
+                self._give_up,
+                lambda: self._inbox.paused,
+                self.clock,
+                self._now,
+            )
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have arrived behind the handshake."""
+        connection = self._connection
+        if connection.over or self._is_gone:
+            return
+        if self._pinger is not None:
+            self._pinger.heard = True
+        may_answer = connection.sent is None
+        self._outbox.cork()
+        self._inbox.put(connection.receive(data))
+        if may_answer:
+            for payload in connection.pings:
+                self._outbox.write_pong(connection.pong(payload))
+        if connection.over:
+            self._end_receiving()
+        for payload in connection.pongs:
+            self._pings.match(payload)
+        self._inbox.deliver()
+        self._outbox.uncork()
+        if connection.over and not self._outbox.buffered:
+            self._finish()
+
+    def ended(
+        self, error: Exception, by: Literal["local", "remote"] = "remote"
+    ) -> None:
+        """The connection is gone, for this reason if for no other."""
+        if self.closed_by is None:
+            self.closed_by = by
+        self._end_all(error)
+
+    # Behind the verbs
+
+    def _in_time(
+        self, verb: Callable[[], Deferred[_T]], timeout: float | None
+    ) -> Deferred[_T]:
+        try:
+            _check_timeout(timeout)
+            deferred = verb()
+        except (TypeError, ValueError) as error:
+            return fail(error)
+        if timeout is None or deferred.called:
+            return deferred
+        return deferred.addTimeout(timeout, self.clock)
+
+    def _closed(self) -> ConnectionClosed:
+        received = self._connection.received
+        if received is not None and self._connection.violation is None:
+            return ConnectionClosed(received.code, received.reason)
+        error = self._connection.violation or self._error
+        reason = getattr(error, "reason", "") or "shut down here"
+        closed = ConnectionClosed(CloseCode.ABNORMAL, reason)
+        closed.__cause__ = error
+        return closed
+
+    def _end(self) -> ConnectionClosed | None:
+        """What readers get at the end."""
+        if self._connection.done and self.close_code in _NORMAL:
+            return None
+        return self._closed()
+
+    def _keep_alive(self) -> None:
+        # What waits to be taken says as much as one more ping.
+        if not self._outbox.blocked:
+            payload = self._pings.add_keepalive()
+            self._outbox.write(self._connection.ping(payload))
+
+    def _give_up(self) -> None:
+        self._error = PongTimeout()
+        self.shutdown(self._error.code, self._error.reason, self._options.close_timeout)
+
+    def _end_receiving(self) -> None:
+        """A Close has arrived, or a violation: nothing after it matters."""
+        connection = self._connection
+        if self.closed_by is None:
+            self.closed_by = "local" if connection.violation else "remote"
+        if self._error is None:
+            self._error = connection.violation
+        if connection.answer:
+            self._outbox.write(connection.answer)
+        self._inbox.end(self._end)
+        self._stop_in(self._options.close_timeout)
+
+    def _stop_in(self, timeout: float) -> None:
+        """The connection has to end within ``timeout`` seconds."""
+        if self._pinger is not None:
+            self._pinger.stop()
+        if self._deadline is None:
+            self._deadline = self.clock.callLater(
+                timeout, lambda: self._abort(CloseTimeout())
+            )
+
+    def _drained(self) -> None:
+        """All that was written has gone."""
+        if self._connection.over and self._connection.sent is not None:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._outlet is not None:
+            self._outlet.finish()
+
+    def _abort(self, error: Exception) -> None:
+        if self._is_gone:
+            return
+        if self.closed_by is None:
+            self.closed_by = "local"
+        if self._outlet is not None:
+            self._outlet.abort()
+        else:
+            self.transport.abortConnection()
+        self._end_all(error)
+
+    def _end_all(self, error: Exception) -> None:
+        """Every Deferred that waits ends here, every timer too."""
+        if self._is_gone:
+            return
+        self._is_gone = True
+        self._graceful = (
+            self._connection.done
+            and self._connection.violation is None
+            and not self._outbox.buffered
+        )
+        if self._error is None and not self._graceful:
+            self._error = error
+        if self._pinger is not None:
+            self._pinger.stop()
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        self._outbox.lost(self._closed())
+        self._inbox.end(self._end)
+        self._inbox.deliver()
+        self._pings.lost(self._closed())
+        shutdowns, self._shutdowns = self._shutdowns, []
+        for waiting in shutdowns:
+            waiting.callback(self._graceful)
+
+    def _pause(self) -> None:
+        # A transport that is disconnecting may refuse.
+        with suppress(RuntimeError):
+            self.transport.pauseProducing()
+
+    def _resume(self) -> None:
+        if not self._is_gone:
+            with suppress(RuntimeError):
+                self.transport.resumeProducing()
+
+
+def _clocks(
+    clock: IReactorTime | None,
+) -> tuple[IReactorTime, Callable[[], float]]:
+    """What schedules, and what tells the seconds that really elapsed."""
+    if clock is not None:
+        return clock, clock.seconds
+    from twisted.internet import reactor
+
+    return IReactorTime(reactor), time.monotonic
+
+
+def _check_timeout(timeout: float | None) -> None:
+    if timeout is not None and not 0 <= timeout < float("inf"):
+        raise ValueError(f"timeout is {timeout!r}, not a number of seconds")
