@@ -30,7 +30,7 @@ class _Message:
 
     def __init__(self) -> None:
         self._utf8 = _Utf8()
-        self.count = 0  # of all frames, whatever their message
+        self.count = 0  # of all frames sent, whatever their message
         self.reset()
 
     def reset(self) -> None:
@@ -53,7 +53,6 @@ class _Message:
             raise _violation("continuation of nothing")
         self.size += length
         self.fragments += 1
-        self.count += 1
 
     def check(self, data: bytes, last: bool) -> None:
         """Payload has arrived; ``last`` where the message ends with it.
@@ -61,13 +60,16 @@ class _Message:
         Raises:
             ProtocolError: 1007 for text that is not UTF-8 (section 8.1).
         """
-        if self.opcode is Opcode.TEXT:
-            try:
-                self._utf8.decode(data, last)
-            except UnicodeDecodeError:
-                raise ProtocolError(
-                    CloseCode.INVALID_DATA, "text is not UTF-8"
-                ) from None
+        if self.opcode is not Opcode.TEXT:
+            return
+        try:
+            self._utf8.decode(data, last)
+        except UnicodeDecodeError:
+            raise _not_utf8() from None
+        # RFC 3629, section 3: no surrogates.  The second byte shows one, and yet
+        # the decoder waits for the third.
+        if not last and b"\xed\xa0" <= self._utf8.getstate()[0] < b"\xee":
+            raise _not_utf8()
 
     def state(self) -> _State:
         """All there is to know, to be restored."""
@@ -255,6 +257,8 @@ class Connection:
         except ProtocolError as error:
             self._outgoing.restore(before)
             raise ValueError(error.reason) from None
+        # Not before: a refused frame follows nothing.
+        self._outgoing.count += 1
         if fin:
             self._outgoing.reset()
         return self._encode(Opcode(opcode), data, fin)
@@ -316,3 +320,7 @@ class Connection:
 
 def _violation(reason: str) -> ProtocolError:
     return ProtocolError(CloseCode.PROTOCOL_ERROR, reason)
+
+
+def _not_utf8() -> ProtocolError:
+    return ProtocolError(CloseCode.INVALID_DATA, "text is not UTF-8")

@@ -253,6 +253,7 @@ class Inbox:
         self.frames.clear()
         self._unread = self.messages = 0
         self.within = False
+        self._balance()
 
     def deliver(self) -> None:
         """Serve who waits, as far as it goes."""

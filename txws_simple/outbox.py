@@ -98,7 +98,8 @@ class Outbox:
     def uncork(self) -> None:
         """It goes out now."""
         self._corks -= 1
-        self.flush()
+        if not self._corks:
+            self.flush()
 
     def write(self, pieces: list[bytes | memoryview]) -> Write:
         """Send these bytes after all others."""

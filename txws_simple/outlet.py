@@ -8,6 +8,7 @@ transport is written to (:class:`TransportOutlet`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.interfaces import (
@@ -42,6 +43,11 @@ def outlet_for(transport: Any, go_on: Callable[[int], None], *, fresh: bool) -> 
             whenever more can be sent.
         fresh: Whether nothing was ever written to it.
     """
+    if hasattr(transport, "setTcpNoDelay"):
+        # Frames are small and answers awaited: none shall wait for an
+        # acknowledgement.  A UNIX socket refuses, and has nothing to wait for.
+        with suppress(OSError):
+            transport.setTcpNoDelay(True)
     if _is_plain(transport):
         return DirectOutlet(transport, go_on, fresh=fresh)
     return TransportOutlet(transport, go_on)

@@ -38,7 +38,7 @@ class WebSocketPeer:
     """One connected peer; what it can do is said by `IWebSocketPeer`.
 
     It is made by `WebSocketFactory` and by `new`, whose protocol tells it what
-    happens to the connection: :meth:`opened`, :meth:`data_received`, :meth:`ended`.
+    happens to the connection: ``opened``, ``data_received``, ``ended``.
     """
 
     def __init__(self, transport: Any, options: Options) -> None:
@@ -140,6 +140,8 @@ class WebSocketPeer:
         self, code: int = 1000, reason: str = "", timeout: float = 10
     ) -> Deferred[bool]:
         try:
+            if not isinstance(reason, str):
+                raise TypeError(f"reason is {type(reason).__name__}, not str")
             Close(code, reason).serialize()
             _check_timeout(timeout)
         except (TypeError, ValueError) as error:

@@ -92,6 +92,7 @@ class WebSocketProtocol(Protocol):
         """Tell the peer, and wait for nothing more."""
         self._among.discard(self)
         self._stop_waiting()
+        self._abandon()
         how = "ended" if reason.check(ConnectionDone) else "was lost"
         error = ConnectionClosed(CloseCode.ABNORMAL, f"connection {how} without Close")
         error.__cause__ = reason.value
@@ -119,21 +120,39 @@ class WebSocketProtocol(Protocol):
             self._answer(None, request)
             return
         self._receive = self._hold
-        self._decision = maybeDeferred(self._options.on_request, request)
-        self._decision.addCallback(self._answer, request).addErrback(self._not_decided)
-        if self._decision is not None:
-            with suppress(RuntimeError):
-                self._transport.pauseProducing()
+        decision = maybeDeferred(self._options.on_request, request)
+        self._decision = decision
+        decision.addCallback(self._decided, request).addErrback(self._not_decided)
 
     def _hold(self, data: bytes) -> None:
         """What arrives while the application thinks is read after the answer."""
         self._parser.rest += data
+        if len(self._parser.rest) > self._options.max_unread:
+            with suppress(RuntimeError):
+                self._transport.pauseProducing()
+
+    def _decided(self, response: Response | None, request: Request) -> None:
+        if self._decision is not None:
+            self._answer(response, request)
+
+    def _not_decided(self, failure: Failure) -> None:
+        if self._decision is None and failure.check(CancelledError):
+            return
+        _log.failure("on_request failed", failure=failure)
+        if self._decision is not None:
+            self._refuse(Response(500))
+
+    def _abandon(self) -> None:
+        """Nobody needs the decision any more."""
+        decision, self._decision = self._decision, None
+        if decision is not None:
+            decision.cancel()
 
     def _answer(self, response: Response | None, request: Request) -> None:
-        self._decision = None
         response = Response() if response is None else response
         if not isinstance(response, Response):
             raise TypeError(f"on_request gave {response!r}, not a Response")
+        self._decision = None
         if not response.accepts:
             self._refuse(response)
             return
@@ -143,15 +162,6 @@ class WebSocketProtocol(Protocol):
         self._resume()
         if self._parser.rest:
             self._receive(self._parser.rest)
-
-    def _not_decided(self, failure: Failure) -> None:
-        if self._deadline is None:
-            # The connection is gone, and the question was cancelled.
-            failure.trap(CancelledError)
-            return
-        self._decision = None
-        _log.failure("on_request failed", failure=failure)
-        self._refuse(Response(500))
 
     def _open(
         self, answer: bytes, request: Request | None, subprotocol: str | None
@@ -181,12 +191,8 @@ class WebSocketProtocol(Protocol):
         self.peer.ended(HandshakeError(response.status, reason), by="local")
 
     def _be_late(self) -> None:
-        decision, self._decision = self._decision, None
-        if decision is None:
-            self._refuse(Response(408))
-        else:
-            self._refuse(Response(503))
-            decision.cancel()
+        self._refuse(Response(408 if self._decision is None else 503))
+        self._abandon()
 
     def _stop_in(self, timeout: float, stop: Callable[[], object]) -> None:
         self._stop_waiting()

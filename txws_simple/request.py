@@ -146,7 +146,8 @@ class RequestParser:
         seen = len(self._line)
         self._line += part
         room = min(self._max_line_size, self._max_request_size - self._size - 2)
-        new = self._line[max(seen - 1, 0) : room + 1]
+        # Where earlier lines took all the room and more, nothing is looked at.
+        new = self._line[max(seen - 1, 0) : max(room + 1, 0)]
         if not self._target and not _REQUEST_LINE.issuperset(new):
             # A TLS hello is seen by its first byte.
             raise _bad("request line is not visible ASCII")

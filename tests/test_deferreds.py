@@ -1,0 +1,66 @@
+"""Deferreds that fire when somebody listens."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from txws_simple.deferreds import Outcome
+
+
+class Cases(SynchronousTestCase):
+    def test_result_before_and_after(self) -> None:
+        early: Outcome[int] = Outcome()
+        early.settle(1)
+        self.assertEqual(self.successResultOf(early), 1)
+        late: Outcome[int] = Outcome()
+        got: list[int] = []
+        late.addCallback(got.append)
+        late.settle(2)
+        self.assertEqual(got, [2])
+
+    def test_only_the_first_counts(self) -> None:
+        outcome: Outcome[int] = Outcome()
+        outcome.settle(1)
+        outcome.settle(LookupError())
+        self.assertEqual(self.successResultOf(outcome), 1)
+
+    def test_failure_nobody_hears_of(self) -> None:
+        outcome: Outcome[int] = Outcome()
+        outcome.settle(LookupError())
+        del outcome
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_failure_somebody_hears_of(self) -> None:
+        for method in ("addErrback", "addBoth"):
+            outcome: Outcome[int] = Outcome()
+            outcome.settle(LookupError())
+            heard: list[object] = []
+            getattr(outcome, method)(heard.append)
+            self.assertEqual(len(heard), 1)
+        outcome = Outcome()
+        outcome.settle(LookupError())
+        outcome.addCallbacks(lambda _: None)
+        self.failureResultOf(outcome, LookupError)
+
+    def test_awaited(self) -> None:
+        outcome: Outcome[int] = Outcome()
+
+        async def wait() -> int:
+            return await outcome
+
+        done = Deferred.fromCoroutine(wait())
+        self.assertNoResult(done)
+        outcome.settle(3)
+        self.assertEqual(self.successResultOf(done), 3)
+
+    def test_cancelled(self) -> None:
+        """A result that is there stands, and one that comes later is dropped."""
+        outcome: Outcome[int] = Outcome()
+        outcome.settle(1)
+        outcome.cancel()
+        self.assertEqual(self.successResultOf(outcome), 1)
+        outcome = Outcome()
+        outcome.cancel()
+        outcome.settle(1)
+        self.failureResultOf(outcome, CancelledError)

@@ -1,0 +1,211 @@
+"""The layers: who imports whom, as the sources say it."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = "txws_simple"
+PLUGIN = ROOT / "twisted" / "plugins" / f"{PACKAGE}_plugin.py"
+
+#: What each module may import of the package.
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "frames": {"errors"},
+    "request": {"errors"},
+    "handshake": {"errors", "request"},
+    "connection": {"errors", "frames"},
+    "messages": {"frames"},
+    "options": {"request"},
+    "deferreds": set(),
+    "interfaces": {"frames"},
+    "inbox": {"errors", "frames"},
+    "outbox": {"deferreds", "interfaces"},
+    "outlet": {"interfaces"},
+    "pinger": {"deferreds"},
+    "peer": {
+        *("connection", "deferreds", "errors", "frames", "inbox", "interfaces"),
+        *("messages", "options", "outbox", "pinger", "request"),
+    },
+    "protocol": {
+        *("errors", "frames", "handshake", "interfaces", "options", "outlet"),
+        *("peer", "request"),
+    },
+    "service": {"errors", "frames", "options", "peer", "protocol"},
+    "__init__": {
+        *("errors", "frames", "handshake", "interfaces", "options", "peer"),
+        *("protocol", "request"),
+    },
+}
+
+#: The core, without I/O: it works without Twisted.
+CORE = (
+    *("errors", "frames", "request", "handshake", "connection", "messages"),
+    "options",
+)
+
+
+class Import(NamedTuple):
+    """One import, wherever in a module it stands.
+
+    Attributes:
+        name: Whole, as in ``twisted.internet.defer`` or ``txws_simple.frames``.
+        for_types: Whether it is there for a type checker only.
+    """
+
+    name: str
+    for_types: bool
+
+    @property
+    def top(self) -> str:
+        return self.name.partition(".")[0]
+
+
+def imports(source: str) -> Iterator[Import]:
+    """All imports of a module, those inside of functions among them."""
+    tree = ast.parse(source)
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        for name in _names(node):
+            yield Import(name, id(node) in for_types)
+
+
+def _names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    if not node.level:
+        # "from package import module" names a module, too.
+        own = node.module == PACKAGE
+        return (
+            [f"{PACKAGE}.{a.name}" for a in node.names] if own else [str(node.module)]
+        )
+    if node.module is None:
+        return [f"{PACKAGE}.{alias.name}" for alias in node.names]
+    return [f"{PACKAGE}.{node.module}"]
+
+
+def source(module: str) -> str:
+    return (ROOT / PACKAGE / f"{module}.py").read_text(encoding="utf-8")
+
+
+def arrows(module: str) -> set[str]:
+    """The modules of the package that this one imports."""
+    names = {found.name for found in imports(source(module)) if found.top == PACKAGE}
+    return {name.partition(".")[2].partition(".")[0] or "__init__" for name in names}
+
+
+modules = pytest.mark.parametrize("module", MAY_IMPORT)
+
+
+def test_every_module_has_its_place() -> None:
+    """A new file says what it may import, here."""
+    files = {path.stem for path in (ROOT / PACKAGE).rglob("*.py")}
+    assert files == set(MAY_IMPORT)
+
+
+@modules
+def test_a_module_imports_what_it_may(module: str) -> None:
+    """Of the package, nothing but what its duty needs."""
+    assert arrows(module) <= MAY_IMPORT[module]
+
+
+def test_no_import_leads_back() -> None:
+    """Arrows point one way: the table is followed, and has no cycle."""
+    for graph in (MAY_IMPORT, {module: arrows(module) for module in MAY_IMPORT}):
+        order = list(TopologicalSorter(graph).static_order())
+        assert order.index("errors") < order.index("connection") < order.index("peer")
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_core_knows_no_twisted(module: str) -> None:
+    """Neither Twisted nor zope, but that `options` names a type for a checker."""
+    found = [found for found in imports(source(module)) if found.top != PACKAGE]
+    if module == "options":
+        found = [each for each in found if not each.for_types]
+    assert {each.top for each in found} <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_core_stands_on_itself(module: str) -> None:
+    """What the core imports is of the core."""
+    assert arrows(module) <= set(CORE)
+
+
+@modules
+def test_nobody_imports_the_top(module: str) -> None:
+    """The protocol is for the service and the public names, the service for none."""
+    above = {"__init__", "service", "protocol"}
+    allowed = {"protocol"} if module in ("__init__", "service") else set()
+    assert arrows(module) & above <= allowed
+
+
+@modules
+def test_nothing_else_is_needed(module: str) -> None:
+    """At run time: the standard library, Twisted and zope.interface."""
+    found = {
+        each.name if each.top == "zope" else each.top
+        for each in imports(source(module))
+        if not each.for_types
+    }
+    own = {PACKAGE, "twisted", "zope.interface"}
+    assert found - sys.stdlib_module_names <= own
+
+
+@modules
+def test_no_import_by_another_way(module: str) -> None:
+    """No name is imported that can't be read off the source."""
+    names = {
+        node.id
+        for node in ast.walk(ast.parse(source(module)))
+        if type(node) is ast.Name
+    }
+    assert not names & {"__import__", "import_module", "importlib"}
+
+
+def test_the_plugin_imports_nothing_of_the_library() -> None:
+    """twistd reads every plugin at each start: it has to be cheap."""
+    found = {each.name for each in imports(PLUGIN.read_text(encoding="utf-8"))}
+    assert found == {"twisted.application.service"}
+
+
+def test_the_plugins_are_no_package() -> None:
+    """Beside an ``__init__.py`` Twisted's own plugins would be hidden."""
+    assert not list((ROOT / "twisted").rglob("__init__.py"))
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("import twisted.internet.defer as d, os", ["twisted.internet.defer", "os"]),
+        ("from twisted.internet import defer", ["twisted.internet"]),
+        ("from .frames import Frame", ["txws_simple.frames"]),
+        ("from . import frames, errors", ["txws_simple.frames", "txws_simple.errors"]),
+        ("from txws_simple import frames", ["txws_simple.frames"]),
+        ("from txws_simple.frames import Frame", ["txws_simple.frames"]),
+        ("def f():\n    from .peer import x", ["txws_simple.peer"]),
+    ],
+)
+def test_the_walk_sees_every_import(line: str, names: list[str]) -> None:
+    """Each way to write one, wherever it stands."""
+    assert [found.name for found in imports(line)] == names
+
+
+def test_the_walk_tells_types_apart() -> None:
+    """What stands under TYPE_CHECKING is not imported; its else branch is."""
+    line = "if TYPE_CHECKING:\n    import a\nelse:\n    import b\n"
+    assert list(imports(line)) == [Import("a", True), Import("b", False)]

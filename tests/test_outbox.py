@@ -1,0 +1,170 @@
+"""The order of what is written, and who is told; the way out is a scripted one."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from txws_simple.interfaces import IOutlet
+from txws_simple.outbox import Outbox
+
+
+@implementer(IOutlet)
+class Outlet:
+    """Takes ``room`` bytes, then none."""
+
+    def __init__(self, room: int = 1 << 30) -> None:
+        self.room = room
+        self.busy = False
+        self.taken = b""
+        self.calls = 0
+
+    def send(self, pieces: list[bytes], size: int) -> int:
+        self.calls += 1
+        data = b"".join(map(bytes, pieces))
+        assert len(data) == size
+        count = min(self.room, size)
+        self.taken += data[:count]
+        self.room -= count
+        return count
+
+    def finish(self) -> None:
+        raise AssertionError("nobody asked for this")
+
+    abort = finish
+
+
+class Cases(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.drained = 0
+        self.outbox = Outbox(self.count)
+        self.outlet = Outlet()
+        verifyObject(IOutlet, self.outlet)
+
+    def count(self) -> None:
+        self.drained += 1
+
+    def open(self, room: int = 1 << 30) -> None:
+        self.outlet.room = room
+        self.outbox.open(self.outlet, b"")
+
+    def test_waits_for_the_way_out(self) -> None:
+        write = self.outbox.write([b"abc"])
+        self.assertNoResult(write)
+        self.assertEqual(self.outbox.buffered, 3)
+        self.outbox.open(self.outlet, b"first")
+        self.assertEqual(self.outlet.taken, b"firstabc")
+        self.assertEqual((self.successResultOf(write), self.outbox.buffered), (3, 0))
+
+    def test_cut_at_every_byte(self) -> None:
+        """However little is taken at a time, every byte goes once, in order."""
+        data = [[b"ab", b"cde"], [b"f"], [b"ghi", b"j", b"kl"]]
+        for step in range(1, 13):
+            self.setUp()
+            self.open(step)
+            writes = [self.outbox.write(list(pieces)) for pieces in data]
+            for _ in range(12):
+                self.outlet.room = step
+                self.outbox.go_on(0)
+            self.assertEqual(self.outlet.taken, b"abcdefghijkl")
+            self.assertEqual([self.successResultOf(w) for w in writes], [5, 1, 6])
+            self.assertEqual(self.outbox.buffered, 0)
+
+    def test_corked(self) -> None:
+        """What is written meanwhile goes out in one."""
+        self.open()
+        self.outbox.cork()
+        self.outbox.cork()
+        self.outbox.write([b"a"])
+        self.outbox.uncork()
+        self.outbox.write([b"b"])
+        self.assertEqual(self.outlet.calls, 0)
+        self.outbox.uncork()
+        self.assertEqual((self.outlet.calls, self.outlet.taken), (1, b"ab"))
+        self.assertEqual(self.drained, 1)
+
+    def test_listening_sends(self) -> None:
+        self.open()
+        self.outbox.cork()
+        write = self.outbox.write([b"a"])
+        self.assertTrue(self.outbox.goes_along(write))
+        write.addCallback(lambda size: size + 1)
+        self.assertEqual((self.outlet.taken, self.successResultOf(write)), (b"a", 2))
+        self.assertFalse(self.outbox.goes_along(write))
+
+    def test_many_pieces(self) -> None:
+        """More than the kernel takes in one call."""
+        self.open()
+        self.outbox.cork()
+        for number in range(2000):
+            self.outbox.write([b"%04d" % number])
+        self.outbox.uncork()
+        self.assertEqual(self.outlet.taken, b"".join(b"%04d" % n for n in range(2000)))
+
+    def test_bytes_that_left_meanwhile(self) -> None:
+        self.open(0)
+        write = self.outbox.write([b"abc"])
+        self.outlet.room = 1
+        self.outbox.go_on(2)
+        self.assertEqual(self.outlet.taken, b"c")
+        self.assertEqual(self.successResultOf(write), 3)
+
+    def test_withdrawing(self) -> None:
+        self.open(0)
+        first, second = self.outbox.write([b"a"]), self.outbox.write([b"b"])
+        second.cancel()
+        self.failureResultOf(second, CancelledError)
+        self.outlet.busy = True
+        first.cancel()
+        self.failureResultOf(first, CancelledError)
+        self.assertEqual(self.outbox.buffered, 1)
+        self.outbox.go_on(1)
+        self.assertEqual((self.outbox.buffered, self.outlet.taken), (0, b""))
+
+    def test_undo_may_say_no(self) -> None:
+        self.open(0)
+        write = self.outbox.write([b"a"])
+        write.undo = lambda: False
+        write.cancel()
+        self.failureResultOf(write, CancelledError)
+        self.outlet.room = 1
+        self.outbox.go_on(0)
+        self.assertEqual(self.outlet.taken, b"a")
+
+    def test_pongs_while_blocked(self) -> None:
+        """The last stands for all that have not begun."""
+        self.open(2)
+        self.outbox.write([b"abc"])
+        for number in range(5):
+            self.outbox.write_pong([b"%02d" % number * (number + 1)])
+        self.assertEqual(self.outbox.buffered, 1 + 10)
+        self.outlet.room = 3
+        self.outbox.go_on(0)
+        self.outbox.write_pong([b"++"])
+        self.outlet.room = 100
+        self.outbox.go_on(0)
+        self.assertEqual(self.outlet.taken, b"abc" + b"04" * 5 + b"++")
+
+    def test_lost(self) -> None:
+        self.open(1)
+        waiting, unheard = self.outbox.write([b"ab"]), self.outbox.write([b"c"])
+        self.assertNoResult(waiting)
+        self.outbox.lost(LookupError())
+        self.failureResultOf(waiting, LookupError)
+        self.failureResultOf(self.outbox.write([b"d"]), LookupError)
+        self.assertEqual(self.outbox.buffered, 0)
+        self.assertTrue(unheard.settled)
+        self.outbox.go_on(0)
+        self.assertEqual(self.outlet.taken, b"a")
+
+    def test_writing_when_told(self) -> None:
+        """A callback may write; its bytes come behind all others."""
+        self.open(1)
+        first = self.outbox.write([b"ab"])
+        self.outbox.write([b"c"])
+        first.addCallback(lambda _: self.outbox.write([b"d"]))
+        self.outlet.room = 100
+        self.outbox.go_on(0)
+        self.assertEqual(self.outlet.taken, b"abcd")

@@ -1,0 +1,238 @@
+"""``twistd wsecho``: a real process, and a client of another house."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from twisted.application.service import IServiceMaker
+from twisted.plugin import getPlugins
+from twisted.python.usage import UsageError
+from websockets.exceptions import (
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    InvalidStatus,
+)
+from websockets.sync.client import connect
+from zope.interface.verify import verifyObject
+
+from txws_simple.service import Options, makeService
+
+from .helpers import request
+
+TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
+
+
+class Server(NamedTuple):
+    """A running ``twistd wsecho``."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Its exit status after a signal."""
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def wsecho(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts servers, and ends those that a test left."""
+    servers: list[Server] = []
+
+    def start(*arguments: str) -> Server:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        log = tmp_path / f"{port}.log"
+        process = subprocess.Popen(
+            [
+                *[*TWISTD, "--nodaemon", "--pidfile=", f"--logfile={log}", "wsecho"],
+                *[f"--endpoint=tcp:{port}:interface=127.0.0.1", *arguments],
+            ],
+            cwd=tmp_path,
+        )
+        servers.append(Server(process, port, log))
+        wait_until_listening(servers[-1])
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.process.kill()
+        server.process.wait()
+
+
+def wait_until_listening(server: Server) -> None:
+    for _ in range(600):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", server.port)) == 0:
+                return
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.process.wait(0.05)
+    raise AssertionError("nobody listens")
+
+
+def test_echo(wsecho: Callable[..., Server]) -> None:
+    """Text, binary, fragments, pings, and a line in the log at the end."""
+    server = wsecho()
+    with connect(f"{server.url}/path") as client:
+        for message in ("grün", b"\x00\xff", "", "x" * 1_000_000):
+            client.send(message)
+            assert client.recv() == message
+        client.send(["a", "b", "c"])
+        assert client.recv() == "abc"
+        assert client.ping().wait(10)
+    assert client.close_code == 1000
+    assert server.stop() == 0
+    [line] = [line for line in server.log.read_text().splitlines() if "/path" in line]
+    assert "127.0.0.1" in line
+    assert re.search(r"'/path' \d+\.\d{3}s in 8 frames 1000010 bytes", line)
+    assert "out 8 frames 1000010 bytes code 1000 closed by remote" in line
+
+
+def test_long_message(wsecho: Callable[..., Server]) -> None:
+    """Frame by frame, a message may be longer than any bound."""
+    server = wsecho("--max-frame-size=1000")
+    with connect(server.url, max_size=None) as client:
+        client.send(["x" * 1000] * 3000)
+        assert client.recv() == "x" * 3_000_000
+        client.send("x" * 1001)
+        with pytest.raises(ConnectionClosedError) as closed:
+            client.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal(wsecho: Callable[..., Server], number: int) -> None:
+    """Every client gets 1001, half a handshake is dropped, the exit status is 0."""
+    server = wsecho()
+    with connect(server.url) as client, socket.socket() as half:
+        half.connect(("127.0.0.1", server.port))
+        half.sendall(b"GET / HTTP/1.1\r\n")
+        client.send("x")
+        assert client.recv() == "x"
+        server.process.send_signal(number)
+        with pytest.raises(ConnectionClosedOK) as closed:
+            client.recv(10)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1001
+    assert server.process.wait(30) == 0
+    assert "Traceback" not in server.log.read_text()
+    assert "Unhandled" not in server.log.read_text()
+
+
+def test_stops_though_a_client_does_not_answer(wsecho: Callable[..., Server]) -> None:
+    server = wsecho()
+    with (
+        connect(server.url) as client,
+        socket.create_connection(("127.0.0.1", server.port)) as mute,
+    ):
+        mute.sendall(request())
+        assert mute.recv(1000).startswith(b"HTTP/1.1 101 ")
+        client.send("x")
+        assert server.stop() == 0
+
+
+def test_options(wsecho: Callable[..., Server]) -> None:
+    server = wsecho("--origin=https://a.example", "--subprotocol=b", "--subprotocol=a")
+    with pytest.raises(InvalidStatus) as refused:
+        connect(server.url)
+    assert refused.value.response.status_code == 403
+    with connect(
+        server.url,
+        origin="https://a.example",
+        subprotocols=["a", "b"],  # type: ignore[arg-type, list-item]
+    ) as client:
+        assert client.subprotocol == "b"
+
+
+def test_pings(wsecho: Callable[..., Server]) -> None:
+    """They go out by themselves: a silent client that answers stays."""
+    server = wsecho("--ping-frequency=0.05")
+    with connect(server.url) as client:
+        with pytest.raises(TimeoutError):
+            client.recv(0.5)
+        client.send("still here")
+        assert client.recv() == "still here"
+
+
+def test_port_in_use(wsecho: Callable[..., Server]) -> None:
+    """A server that cannot listen does not pretend to."""
+    server = wsecho()
+    second = subprocess.run(
+        [
+            *[*TWISTD, "--nodaemon", "--pidfile=", "wsecho"],
+            f"--endpoint=tcp:{server.port}:interface=127.0.0.1",
+        ],
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert second.returncode != 0
+    assert b"in use" in second.stdout + second.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--endpoint=nonsense:1"], "endpoint 'nonsense:1'"),
+        (["--endpoint=tcp:port"], "endpoint 'tcp:port'"),
+        (["--ping-frequency=0"], "0 is not greater than zero"),
+        (["--ping-frequency=often"], "often"),
+        (["--max-frame-size=1.5"], "1.5"),
+        (["--max-frame-size=-1"], "-1 is not greater than zero"),
+        (["--subprotocol=a b"], "subprotocol 'a b' is not a token"),
+        (["--nonsense"], "nonsense"),
+        (["surplus"], "Wrong number of arguments"),
+    ],
+)
+def test_usage_errors(arguments: list[str], complaint: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(complaint)):
+        Options().parseOptions(arguments)  # type: ignore[no-untyped-call]
+
+
+def test_usage_error_is_no_traceback() -> None:
+    failed = subprocess.run(
+        [*TWISTD, "wsecho", "--ping-frequency=0"],
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert failed.returncode == 1
+    assert b"Traceback" not in failed.stdout + failed.stderr
+
+
+def test_help() -> None:
+    """Every option has a text."""
+    shown = subprocess.run(
+        [*TWISTD, "wsecho", "--help"], capture_output=True, timeout=30, check=True
+    ).stdout.decode()
+    for option in ("endpoint", "ping-frequency", "max-frame-size", "origin"):
+        assert re.search(rf"--{option}= +[A-Z][a-z]+", shown), option
+    assert "subprotocol" in shown
+
+
+def test_several_endpoints() -> None:
+    options = Options()
+    options.parseOptions(["-e", "tcp:0", "-e", "unix:/nowhere"])  # type: ignore[no-untyped-call]
+    assert len(list(makeService(options))) == 2  # type: ignore[call-overload]
+
+
+def test_plugin() -> None:
+    """twistd finds it, without a word of the library being imported."""
+    [plugin] = [p for p in getPlugins(IServiceMaker) if p.tapname == "wsecho"]
+    verifyObject(IServiceMaker, plugin)
+    assert plugin.module == "txws_simple.service"
