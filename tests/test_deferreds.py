@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError, Deferred
+from collections.abc import Generator
+
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    gatherResults,
+    inlineCallbacks,
+    succeed,
+)
 from twisted.trial.unittest import SynchronousTestCase
 
 from txws_simple.deferreds import Outcome
@@ -53,6 +61,48 @@ class Cases(SynchronousTestCase):
         self.assertNoResult(done)
         outcome.settle(3)
         self.assertEqual(self.successResultOf(done), 3)
+
+    def test_chained(self) -> None:
+        """Given out of a callback, it is waited for like any other."""
+        for settle_first in (True, False):
+            outcome: Outcome[int] = Outcome()
+            if settle_first:
+                outcome.settle(4)
+            chained = succeed(None).addCallback(lambda _, inner=outcome: inner)
+            outcome.settle(4)
+            self.assertEqual(self.successResultOf(chained), 4)
+
+    def test_gathered(self) -> None:
+        outcomes: list[Outcome[int]] = [Outcome(), Outcome()]
+        outcomes[0].settle(1)
+        together = gatherResults(outcomes)
+        outcomes[1].settle(2)
+        self.assertEqual(self.successResultOf(together), [1, 2])
+
+    def test_awaited_failure(self) -> None:
+        outcome: Outcome[int] = Outcome()
+        outcome.settle(LookupError())
+
+        async def wait() -> int:
+            return await outcome
+
+        self.failureResultOf(Deferred.fromCoroutine(wait()), LookupError)
+
+    def test_yielded(self) -> None:
+        outcome: Outcome[int] = Outcome()
+
+        @inlineCallbacks
+        def wait() -> Generator[Deferred[int], int, int]:
+            return (yield outcome)
+
+        done = wait()
+        outcome.settle(5)
+        self.assertEqual(self.successResultOf(done), 5)
+
+    def test_is_no_riddle(self) -> None:
+        """What a Deferred doesn't have, this hasn't either."""
+        self.assertFalse(hasattr(Outcome(), "nonsense"))
+        self.assertIn("Outcome at", repr(Outcome()))
 
     def test_cancelled(self) -> None:
         """A result that is there stands, and one that comes later is dropped."""

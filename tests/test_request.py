@@ -249,6 +249,8 @@ FIELDS = {
     "bare LF before the request": gets(400, b"\n" + request()),
     "LF CR": gets(400, request().replace(b"\r\n", b"\n\r")),
     "bare CR after the request line": gets(400, request().replace(b"\r\n", b"\r", 1)),
+    "bare CR before a control character": gets(400, b"GET /\r \0"),
+    "bare CR behind a control character": gets(400, b"GET /\0 \r "),
     "bare CR at the end": gets(400, request()[:-2] + b"\rX"),
     "bare CR everywhere": gets(400, request().replace(b"\r\n", b"\r")),
     "bare CR before the request": gets(400, b"\r" + request()),

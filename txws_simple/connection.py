@@ -98,6 +98,7 @@ class Connection:
             bound.
 
     Attributes:
+        has_control: Whether the last segment brought more than data.
         pings: Payloads of the pings that the last segment brought, to be
             answered with :meth:`pong`.
         pongs: Payloads of the pongs that it brought.
@@ -117,6 +118,7 @@ class Connection:
         "_max_message_size",
         "_outgoing",
         "answer",
+        "has_control",
         "pings",
         "pongs",
         "received",
@@ -140,6 +142,7 @@ class Connection:
         self._outgoing = _Message()
         self._begun = False  # the header of the unfinished frame was judged
         self._checked = 0  # bytes of its payload that were judged too
+        self.has_control = False
         self.pings: list[bytes] = []
         self.pongs: list[bytes] = []
         self.answer: list[bytes | memoryview] = []
@@ -165,14 +168,36 @@ class Connection:
         What else it brought stands in ``pings``, ``pongs``, ``answer``,
         ``received`` and ``violation`` afterwards.
         """
-        delivered: list[Frame] = []
-        self.pings = []
-        self.pongs = []
-        self.answer = []
+        if self.has_control:
+            self._forget_control()
         if self.over:
-            return delivered
+            return []
+        decoder = self._decoder
+        frames = decoder.receive(data)
+        if decoder.is_between_frames and self._are_messages(frames):
+            return frames
+        return self._receive_frames(frames)
+
+    def _are_messages(self, frames: list[Frame]) -> bool:
+        """Whether each frame is a message without a fault: the common case."""
+        if self._incoming.opcode is not None:
+            return False
+        limit = self._max_message_size
+        for opcode, data, fin in frames:
+            if not fin or (limit is not None and len(data) > limit):
+                return False
+            if opcode is Opcode.TEXT:
+                if not data.isascii():
+                    return False
+            elif opcode is not Opcode.BINARY:
+                return False
+        return True
+
+    def _receive_frames(self, frames: list[Frame]) -> list[Frame]:
+        """What :meth:`receive` gives, frame by frame."""
+        delivered: list[Frame] = []
         try:
-            for frame in self._decoder.receive(data):
+            for frame in frames:
                 if frame.opcode >= Opcode.CLOSE:
                     self._receive_control(frame)
                     if self.received is not None:
@@ -184,12 +209,20 @@ class Connection:
             if self._decoder.violation is not None:
                 raise self._decoder.violation
         except ProtocolError as error:
+            self.has_control = True
             self.violation = error
             if self.sent is None:
                 self.answer = self.close(error.code, error.reason)
         return delivered
 
+    def _forget_control(self) -> None:
+        self.has_control = False
+        self.pings = []
+        self.pongs = []
+        self.answer = []
+
     def _receive_control(self, frame: Frame) -> None:
+        self.has_control = True
         if frame.opcode is Opcode.PING:
             self.pings.append(frame.data)
         elif frame.opcode is Opcode.PONG:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -13,62 +12,72 @@ __all__ = ["Outcome"]
 _T = TypeVar("_T")
 
 
-def _listening(method: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(method)
-    def listened(self: Outcome[Any], *args: Any, **kwargs: Any) -> Any:
-        if not self.heard:
-            self.heard = True
-            self.listen()
-        return method(self, *args, **kwargs)
-
-    return listened
-
-
 class Outcome(Deferred[_T]):
-    """A Deferred that fires once somebody listens.
+    """A Deferred that becomes one when somebody looks at it.
 
     What is written and then forgotten must not end in the log as an unhandled
-    error when the connection goes down, and must cost little: so a result waits
-    here until a callback is added or the Deferred is awaited.
+    error when the connection goes down, and must cost little.  So there is
+    nothing of a Deferred in this until one of its attributes is asked for, to add
+    a callback or to chain it to another; a result that is there already fires
+    then.
 
     Attributes:
-        heard: Whether somebody listens.
-        settled: Whether there is a result.
+        is_heard: Whether somebody has looked.
+        is_settled: Whether there is a result.
     """
 
-    heard = False
-    settled = False
-    _result: Any = None
+    is_heard = False
+    is_settled = False
+    _outcome: Any = None
+
+    def __init__(self) -> None:
+        # Not the Deferred's own, on purpose: that comes with the first look.
+        pass
 
     def settle(self, result: _T | Exception) -> None:
         """Give the result, or the exception to fail with; only the first counts."""
-        if self.settled or self.called:
+        if self.is_settled or self.called:
             return
-        self.settled = True
-        self._result = result
-        if self.heard:
-            self._fire()
+        self.is_settled = True
+        if self.is_heard:
+            self._fire(result)
+        else:
+            self._outcome = result
 
-    def listen(self) -> None:
-        """Somebody listens now."""
-        if self.settled and not self.called:
-            self._fire()
+    def hear(self) -> None:
+        """Somebody looks for the first time."""
+
+    def withdraw(self) -> None:
+        """Somebody cancels it, and it has no result."""
 
     def cancel(self) -> None:
         """As any Deferred's, but a result that is there already stands."""
-        if not self.settled:
+        if not self.is_settled:
             super().cancel()
 
-    def _fire(self) -> None:
-        result, self._result = self._result, None
+    def __await__(self) -> Generator[Deferred[_T], None, _T]:
+        if not self.is_heard:
+            self.hear()
+            if self.is_settled and not isinstance(self._outcome, Exception):
+                return self._outcome  # type: ignore[no-any-return]
+        return (yield from super().__await__())
+
+    __iter__ = __await__
+
+    def _fire(self, result: _T | Exception) -> None:
         if isinstance(result, Exception):
             self.errback(result)
         else:
             self.callback(result)
 
     if not TYPE_CHECKING:
-        addCallbacks = _listening(Deferred.addCallbacks)
-        addCallback = _listening(Deferred.addCallback)
-        addErrback = _listening(Deferred.addErrback)
-        addBoth = _listening(Deferred.addBoth)
-        __iter__ = __await__ = _listening(Deferred.__iter__)
+
+        def __getattr__(self, name: str) -> Any:
+            if self.is_heard:
+                raise AttributeError(name)
+            self.is_heard = True
+            super().__init__(type(self).withdraw)
+            self.hear()
+            if self.is_settled and not self.called:
+                self._fire(self._outcome)
+            return getattr(self, name)

@@ -244,6 +244,11 @@ class Decoder:
             self.violation = error
         return frames
 
+    @property
+    def is_between_frames(self) -> bool:
+        """Whether no frame is unfinished, and nothing was wrong."""
+        return self._header is None and self.violation is None
+
     def unfinished(self) -> Frame | None:
         """The frame of which the header has arrived and the payload has not.
 

@@ -44,8 +44,8 @@ class Response:
     Attributes:
         status: The HTTP status.
         headers: Header fields to add.
-        body: The text of a refusal, sent as UTF-8; the status' own phrase
-            where it is empty.
+        body: The text of a refusal, sent as UTF-8, and as plain text if no
+            header says what else it is; the status' own phrase where it is empty.
 
     Raises:
         ValueError: For another status, for a header that is not valid or that
@@ -78,18 +78,15 @@ class Response:
 
     def refusal(self, method: str = "GET") -> bytes:
         """The bytes of a complete response that ends the connection."""
+        fields = [("Connection", "close"), *self.headers]
+        # RFC 9110, sections 8.6 and 15.3.6: these have no content.
+        if self.status in (204, 205, 304):
+            return _serialize(self.status, fields)
         body = f"{self.body or _phrase(self.status)}\n".encode()
-        if self.status in (204, 304):
-            body = b""
-        return _serialize(
-            self.status,
-            [
-                ("Content-Type", "text/plain; charset=utf-8"),
-                ("Content-Length", str(len(body))),
-                ("Connection", "close"),
-                *self.headers,
-            ],
-        ) + (b"" if method == "HEAD" else body)
+        fields.insert(0, ("Content-Length", str(len(body))))
+        if not any(name.lower() == "content-type" for name, _ in self.headers):
+            fields.insert(0, ("Content-Type", "text/plain; charset=utf-8"))
+        return _serialize(self.status, fields) + (b"" if method == "HEAD" else body)
 
 
 def accept(

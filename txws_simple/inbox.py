@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, ensureDeferred, succeed
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.python.failure import Failure
 
+from .deferreds import Outcome
 from .errors import WebSocketError
 from .frames import Frame, Opcode
 
@@ -20,43 +22,51 @@ OVERHEAD = 128
 _T = TypeVar("_T")
 
 
-class _Reader(Generic[_T]):
-    """One that waits for something to read.
-
-    Attributes:
-        deferred: Fires when it was served, or with the end.
-    """
-
-    def __init__(self, inbox: Inbox) -> None:
-        self.deferred: Deferred[_T] = Deferred(lambda _: inbox.forget(self))
+class _Reader(Deferred[_T]):
+    """One that waits for something to read; fires when served, or with the end."""
 
     #: Whether it would take a frame at once.
     wants = True
+
+    def __init__(self, inbox: Inbox) -> None:
+        super().__init__(inbox.forget)
+
+    def offer(self, inbox: Inbox, frames: list[Frame]) -> list[Frame]:
+        """These have just arrived, and none lies unread; which were not taken."""
+        return frames
 
     def serve(self, inbox: Inbox) -> bool:
         """Take what is there; whether this reader has got what it waited for."""
         raise NotImplementedError
 
 
-class _FrameReader(_Reader[Frame | None]):
+class _FrameReader(_Reader["Frame | None"]):
+    def offer(self, inbox: Inbox, frames: list[Frame]) -> list[Frame]:
+        # Its callbacks find the others where they look for them.
+        inbox.keep(frames[1:])
+        inbox.forget(self)
+        inbox.within = not frames[0].fin
+        self.callback(frames[0])
+        return []
+
     def serve(self, inbox: Inbox) -> bool:
         if not inbox.frames:
             return False
         inbox.forget(self)
-        self.deferred.callback(inbox.take())
+        self.callback(inbox.take())
         return True
 
 
-class _MessageReader(_Reader[str | bytes | None]):
+class _MessageReader(_Reader["str | bytes | None"]):
     def serve(self, inbox: Inbox) -> bool:
         if inbox.frames and inbox.within:
             inbox.forget(self)
-            self.deferred.errback(_within_a_message())
+            self.errback(_within_a_message())
             return True
         if not inbox.messages:
             return False
         inbox.forget(self)
-        self.deferred.callback(inbox.take_message())
+        self.callback(inbox.take_message())
         return True
 
 
@@ -82,23 +92,46 @@ class _EachReader(_Reader[None]):
         self._goes_along = goes_along
         self._last: object = None
 
+    def offer(self, inbox: Inbox, frames: list[Frame]) -> list[Frame]:
+        # The fast way: no frame lies anywhere in between.
+        if not self._is_ready():
+            return frames
+        count = self._take(frames)
+        inbox.within = not frames[count - 1].fin
+        return frames[count:]
+
     def serve(self, inbox: Inbox) -> bool:
+        while inbox.frames and self._is_ready():
+            self._take((inbox.take(),))
+        return bool(self.called)
+
+    def _is_ready(self) -> bool:
+        """Whether it takes a frame, seen that the last write may still wait."""
         last, self._last = self._last, None
         if last is not None:
             self._wait_for(last)
-        while inbox.frames and self.wants and not self.deferred.called:
+        return self.wants
+
+    def _take(self, frames: Sequence[Frame]) -> int:
+        """Give these to the receiver, as long as it takes them; how many it took."""
+        receiver, goes_along = self._receiver, self._goes_along
+        result: object = None
+        for count, frame in enumerate(frames, 1):
             try:
-                result = self._receiver(inbox.take())
+                result = receiver(frame)
             except Exception:
                 self._fail(Failure())
-                return True
-            if result is not None:
+                return count
+            if result is not None and not goes_along(result):
                 self._wait_for(result)
-        return self.deferred.called
+                result = None
+            if not self.wants:
+                return count
+        self._last = result
+        return len(frames)
 
     def _wait_for(self, result: object) -> None:
         if self._goes_along(result):
-            self._last = result
             return
         if isinstance(result, Coroutine):
             result = ensureDeferred(result)
@@ -112,8 +145,8 @@ class _EachReader(_Reader[None]):
 
     def _fail(self, failure: Failure) -> None:
         self._inbox.forget(self)
-        if not self.deferred.called:
-            self.deferred.errback(failure)
+        if not self.called:
+            self.errback(failure)
         else:
             # Nobody waits any more: of interest is only what is no news.
             failure.trap(WebSocketError)
@@ -175,9 +208,11 @@ class Inbox:
     def read(self) -> Deferred[Frame | None]:
         """The next frame, or the end."""
         if self.frames and not self._readers:
-            frame = self.take()
-            self._balance()
-            return succeed(frame)
+            frame: Outcome[Frame | None] = Outcome()
+            frame.settle(self.take())
+            if self.paused:
+                self._balance()
+            return frame
         return self._wait(_FrameReader(self))
 
     def receive(self) -> Deferred[str | bytes | None]:
@@ -194,12 +229,17 @@ class Inbox:
 
     def _wait(self, reader: _Reader[_T]) -> Deferred[_T]:
         self._readers.append(reader)
-        self.deliver()
-        return reader.deferred
+        if self.frames or self._ended:
+            self.deliver()
+        elif self.paused:
+            self._balance()
+        return reader
 
-    def forget(self, reader: _Reader[Any]) -> None:
+    def forget(self, reader: Deferred[Any]) -> None:
         """It doesn't wait any more."""
-        if reader in self._readers:
+        assert isinstance(reader, _Reader)
+        reader.wants = False
+        with suppress(ValueError):
             self._readers.remove(reader)
 
     def take(self) -> Frame:
@@ -221,8 +261,19 @@ class Inbox:
 
     # Arriving
 
-    def put(self, frames: list[Frame]) -> None:
-        """These frames have arrived; :meth:`deliver` hands them out."""
+    def arrive(self, frames: list[Frame]) -> None:
+        """These frames have arrived: hand them out, as far as it goes."""
+        if frames and self._readers and not (self.frames or self._delivering):
+            self._delivering = True
+            frames = self._readers[0].offer(self, frames)
+            self._delivering = False
+        if frames:
+            self.keep(frames)
+        if self.frames or self._ended:
+            self.deliver()
+
+    def keep(self, frames: list[Frame]) -> None:
+        """These frames wait to be read."""
         if self._discards:
             return
         self.frames.extend(frames)
@@ -246,6 +297,8 @@ class Inbox:
         self.discard()
         self._ended = self._is_cut = True
         self._end = end
+        for reader in self._readers:
+            reader.wants = False
 
     def discard(self) -> None:
         """Forget what was not read, and what still arrives."""
@@ -271,10 +324,11 @@ class Inbox:
             return False
         reader = self._readers.popleft()
         end = self._end()
+        reader.wants = False
         if end is None:
-            reader.deferred.callback(None)
+            reader.callback(None)
         else:
-            reader.deferred.errback(end)
+            reader.errback(end)
         return True
 
     def _balance(self) -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
-
-from twisted.internet.defer import Deferred
 
 from .deferreds import Outcome
 from .interfaces import IOutlet
@@ -14,29 +11,37 @@ from .interfaces import IOutlet
 __all__ = ["Outbox", "Write"]
 
 
+#: Up to so many bytes, several small writes are joined: cheaper than as many pieces.
+_JOINED = 65536
+
+
 class Write(Outcome[int]):
     """One frame or message on its way; fires with its size, in bytes.
 
     Listening to it is what sends it, where it would have waited for the end of
     the segment: who waits does not wait longer than needed.
+
+    Attributes:
+        left: How many of its bytes have not gone.
+        undo: Takes back what the write did to the conversation, when it is
+            withdrawn; or says no.
     """
+
+    undo: Callable[[], bool] | None = None
 
     def __init__(
         self, outbox: Outbox, pieces: list[bytes | memoryview], size: int
     ) -> None:
-        super().__init__(outbox.withdraw)
         self.outbox = outbox
         self.pieces = pieces
-        self.size = size
-        self.left = size
-        #: Takes back what the write did to the conversation, when it is
-        #: withdrawn; or says no.
-        self.undo: Callable[[], bool] | None = None
+        self.size = self.left = size
 
-    def listen(self) -> None:
-        if not self.settled:
+    def hear(self) -> None:
+        if not self.is_settled:
             self.outbox.flush()
-        super().listen()
+
+    def withdraw(self) -> None:
+        self.outbox.withdraw(self)
 
     def sent(self, count: int) -> None:
         """The first ``count`` bytes that were left have gone."""
@@ -103,12 +108,13 @@ class Outbox:
 
     def write(self, pieces: list[bytes | memoryview]) -> Write:
         """Send these bytes after all others."""
-        write = Write(self, pieces, sum(map(len, pieces)))
+        size = len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces))
+        write = Write(self, pieces, size)
         if self._error is not None:
             write.settle(self._error)
             return write
         self._queue.append(write)
-        self.buffered += write.size
+        self.buffered += size
         if not self._corks:
             self.flush()
         return write
@@ -163,12 +169,16 @@ class Outbox:
         for write in self._queue:
             pieces += write.pieces
             size += write.left
-            if len(pieces) > 512:
-                break
-        return pieces, size
+            if size > _JOINED:
+                return pieces, size
+        return [b"".join(pieces)], size
 
     def _take_off(self, count: int, done: list[Write]) -> None:
         self.buffered -= count
+        if not self.buffered:
+            done += self._queue
+            self._queue.clear()
+            return
         while count and count >= self._queue[0].left:
             write = self._queue.popleft()
             count -= write.left
@@ -176,11 +186,10 @@ class Outbox:
         if count:
             self._queue[0].sent(count)
 
-    def withdraw(self, write: Deferred[Any]) -> None:
+    def withdraw(self, write: Write) -> None:
         """Take a write back of which nothing was sent yet, if it may go."""
         if (
-            isinstance(write, Write)
-            and write in self._queue
+            write in self._queue
             and self._is_whole(write)
             and (write.undo is None or write.undo())
         ):
@@ -189,7 +198,7 @@ class Outbox:
 
     def _is_whole(self, write: Write) -> bool:
         """Whether nothing of a write was sent yet."""
-        if write.settled or write.left != write.size:
+        if write.is_settled or write.left != write.size:
             return False
         # What is lent to the transport belongs to the first.
         lent = self._outlet is not None and self._outlet.busy
@@ -197,7 +206,7 @@ class Outbox:
 
     def goes_along(self, result: object) -> bool:
         """Whether it is a write that leaves with the next flush, unheard."""
-        return isinstance(result, Write) and not result.heard and not self.blocked
+        return isinstance(result, Write) and not result.is_heard and not self.blocked
 
     def lost(self, error: Exception) -> None:
         """The connection is gone: end all that waits, or comes, with ``error``."""

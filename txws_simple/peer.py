@@ -21,7 +21,7 @@ from .inbox import Inbox
 from .interfaces import IOutlet, IWebSocketPeer
 from .messages import as_frame, fragments
 from .options import Options
-from .outbox import Outbox
+from .outbox import Outbox, Write
 from .pinger import Pinger, Pings
 from .request import Request
 
@@ -67,6 +67,8 @@ class WebSocketPeer:
     # Reading
 
     def read(self, timeout: float | None = None) -> Deferred[Frame | None]:
+        if timeout is None:
+            return self._inbox.read()
         return self._in_time(self._inbox.read, timeout)
 
     def receive(self, timeout: float | None = None) -> Deferred[str | bytes | None]:
@@ -89,7 +91,16 @@ class WebSocketPeer:
     def write(
         self, frame: Frame | str | bytes, timeout: float | None = None
     ) -> Deferred[int]:
-        return self._in_time(lambda: self._write([as_frame(frame)]), timeout)
+        if timeout is not None:
+            return self._in_time(lambda: self.write(frame), timeout)
+        try:
+            if type(frame) is not Frame or type(frame.data) is not bytes:
+                frame = as_frame(frame)
+            if not (frame.fin and frame.opcode):
+                return self._write_fragment(frame)
+            return self._write([frame])
+        except (TypeError, ValueError) as error:
+            return fail(error)
 
     def send(
         self,
@@ -101,21 +112,24 @@ class WebSocketPeer:
             lambda: self._write(fragments(as_frame(message), fragment_size)), timeout
         )
 
-    def _write(self, frames: list[Frame]) -> Deferred[int]:
-        """Send frames that stay together."""
-        if self._connection.sent is not None or self._is_gone:
+    def _write(self, frames: list[Frame]) -> Outcome[int]:
+        """Send a whole message."""
+        connection, outbox = self._connection, self._outbox
+        if connection.sent is not None or self._is_gone:
             return self._refused()
-        if self._outbox.buffered > self._options.max_buffered:
-            self._abort(BufferOverrun(self._outbox.buffered))
+        if outbox.buffered > self._options.max_buffered:
+            self._abort(BufferOverrun(outbox.buffered))
             return self._refused()
-        is_message = frames[0].opcode and frames[-1].fin
-        before = None if is_message else self._connection.sending
-        pieces: list[bytes | memoryview] = []
-        for frame in frames:
-            pieces += self._connection.send(frame)
-        write = self._outbox.write(pieces)
-        if before is not None:
-            # A fragment can be taken back only while no other one follows it.
+        pieces = connection.send(frames[0])
+        for frame in frames[1:]:
+            pieces += connection.send(frame)
+        return outbox.write(pieces)
+
+    def _write_fragment(self, frame: Frame) -> Outcome[int]:
+        """Send a fragment, to be taken back only while no other one follows it."""
+        before = self._connection.sending
+        write = self._write([frame])
+        if isinstance(write, Write):
             after = self._connection.sending
             write.undo = partial(self._connection.take_back, before, after)
         return write
@@ -240,8 +254,18 @@ class WebSocketPeer:
         if self._pinger is not None:
             self._pinger.heard = True
         may_answer = connection.sent is None
-        self._outbox.cork()
-        self._inbox.put(connection.receive(data))
+        outbox = self._outbox
+        outbox.cork()
+        frames = connection.receive(data)
+        if connection.has_control:
+            self._receive_control(may_answer)
+        self._inbox.arrive(frames)
+        outbox.uncork()
+        if connection.over and not outbox.buffered:
+            self._finish()
+
+    def _receive_control(self, may_answer: bool) -> None:
+        connection = self._connection
         if may_answer:
             for payload in connection.pings:
                 self._outbox.write_pong(connection.pong(payload))
@@ -249,10 +273,6 @@ class WebSocketPeer:
             self._end_receiving()
         for payload in connection.pongs:
             self._pings.match(payload)
-        self._inbox.deliver()
-        self._outbox.uncork()
-        if connection.over and not self._outbox.buffered:
-            self._finish()
 
     def ended(
         self, error: Exception, by: Literal["local", "remote"] = "remote"

@@ -6,7 +6,6 @@ import os
 from collections import deque
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -79,6 +78,16 @@ def _report(failure: object) -> None:
     _log.failure("pinging failed", failure=failure)  # type: ignore[arg-type]
 
 
+class _Ping(Outcome[float]):
+    """A ping's latency, once it has been answered."""
+
+    def __init__(self, pings: Pings) -> None:
+        self._pings = pings
+
+    def withdraw(self) -> None:
+        self._pings.forget(self)
+
+
 class Pings:
     """Pings that were sent and not answered yet.
 
@@ -93,13 +102,13 @@ class Pings:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._waiting: deque[tuple[bytes, float, Outcome[float]]] = deque()
-        self._keepalive: Outcome[float] | None = None
+        self._waiting: deque[tuple[bytes, float, _Ping]] = deque()
+        self._keepalive: _Ping | None = None
         self.latency: float | None = None
 
-    def add(self, payload: bytes) -> tuple[bytes, Outcome[float]]:
+    def add(self, payload: bytes) -> tuple[bytes, _Ping]:
         """One is sent; its payload, made up where empty, and what tells of its pong."""
-        outcome: Outcome[float] = Outcome(self._forget)
+        outcome = _Ping(self)
         payload = payload or os.urandom(8)
         self._waiting.append((payload, self._now(), outcome))
         return payload, outcome
@@ -107,7 +116,7 @@ class Pings:
     def add_keepalive(self) -> bytes:
         """The same for one that nobody waits for: only the last is remembered."""
         if self._keepalive is not None:
-            self._forget(self._keepalive)
+            self.forget(self._keepalive)
         payload, self._keepalive = self.add(b"")
         return payload
 
@@ -128,5 +137,6 @@ class Pings:
         for _, _, outcome in waiting:
             outcome.settle(error)
 
-    def _forget(self, outcome: Deferred[float]) -> None:
+    def forget(self, outcome: _Ping) -> None:
+        """Nobody waits for it any more."""
         self._waiting = deque(ping for ping in self._waiting if ping[2] is not outcome)

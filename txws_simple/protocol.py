@@ -77,6 +77,7 @@ class WebSocketProtocol(Protocol):
         )
         self._deadline: IDelayedCall | None = None
         self._decision: Deferred[Any] | None = None
+        self._is_paused = False
 
     def connectionMade(self) -> None:
         """Wait for the request, until the deadline."""
@@ -128,6 +129,7 @@ class WebSocketProtocol(Protocol):
         """What arrives while the application thinks is read after the answer."""
         self._parser.rest += data
         if len(self._parser.rest) > self._options.max_unread:
+            self._is_paused = True
             with suppress(RuntimeError):
                 self._transport.pauseProducing()
 
@@ -204,9 +206,10 @@ class WebSocketProtocol(Protocol):
             deadline.cancel()
 
     def _resume(self) -> None:
-        # A transport that is disconnecting may refuse.
-        with suppress(RuntimeError):
-            self._transport.resumeProducing()
+        if self._is_paused:
+            # A transport that is disconnecting may refuse.
+            with suppress(RuntimeError):
+                self._transport.resumeProducing()
 
     @property
     def _transport(self) -> Any:

@@ -148,11 +148,12 @@ class RequestParser:
         room = min(self._max_line_size, self._max_request_size - self._size - 2)
         # Where earlier lines took all the room and more, nothing is looked at.
         new = self._line[max(seen - 1, 0) : max(room + 1, 0)]
-        if not self._target and not _REQUEST_LINE.issuperset(new):
+        cr = new.find(b"\r")
+        bare = 0 <= cr < len(new) - 1 and new[cr + 1] != 0x0A
+        if not self._target and (bare or not _REQUEST_LINE.issuperset(new)):
             # A TLS hello is seen by its first byte.
             raise _bad("request line is not visible ASCII")
-        cr = new.find(b"\r")
-        if 0 <= cr < len(new) - 1 and new[cr + 1] != 0x0A:
+        if bare:
             raise _bad("line does not end in CR LF")
         end = 2 if self._line.endswith(b"\r\n") else self._line.endswith(b"\r")
         if len(self._line) - end > room:
