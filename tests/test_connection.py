@@ -128,8 +128,8 @@ def talk(segments: Iterable[bytes], client: bool, **limits: int | None) -> Outco
     for segment in segments:
         delivered += side.receive(segment)
         answers += [sent(side.pong(data), client) for data in side.pings]
-        if side.answer:
-            answers.append(sent(side.answer, client))
+        if answer := side.answer():
+            answers.append(sent(answer, client))
     if side.violation is not None:
         opcode, payload = answers.pop()
         assert Close.parse(payload) == (side.violation.code, side.violation.reason)
@@ -777,7 +777,7 @@ def conversations(draw: st.DrawFn) -> list[Frame]:
         pieces = cut(data, draw(offsets)) or [b""]
         for number, piece in enumerate(pieces):
             kind = CONTINUATION if number else opcode
-            frames.append(Frame(kind, piece, piece is pieces[-1]))
+            frames.append(Frame(kind, piece, number == len(pieces) - 1))
             frames += draw(st.lists(control, max_size=2))
     return frames
 
@@ -850,7 +850,7 @@ def test_both_close_at_once(client: bool) -> None:
         assert not side.done
         for segment in segments:
             assert side.receive(segment) == []
-            assert side.answer == []
+            assert side.answer() == []
         return first, side.sent, side.received, side.done
 
     data = wire([close(1001, b"me too"), *BEHIND], client)
@@ -869,7 +869,7 @@ def test_frames_after_our_close(client: bool) -> None:
     side.close(1000)
     data = wire([text(b"a"), ping(b"?"), text(b"b"), close(1000)], client)
     assert side.receive(data) == [Frame(TEXT, b"a"), Frame(TEXT, b"b")]
-    assert side.answer == []
+    assert side.answer() == []
     assert side.done
 
 
@@ -885,7 +885,7 @@ def test_a_violation_after_our_close(bad: Raw, client: bool) -> None:
     side.close(1000)
     side.receive(wire([bad], client))
     assert side.violation is not None
-    assert side.answer == []
+    assert side.answer() == []
     assert side.sent == Close(1000)
     assert side.over
     assert not side.done
@@ -922,9 +922,9 @@ def test_each_segment_brings_its_own(client: bool) -> None:
     side.receive(wire([ping(b"4")], client))
     assert (side.pings, side.pongs) == ([b"4"], [])
     side.receive(wire([close(1000)], client))
-    assert (side.pings, bool(side.answer)) == ([], True)
+    assert (side.pings, bool(side.answer())) == ([], True)
     side.receive(b"")
-    assert side.answer == []
+    assert side.answer() == []
 
 
 @pytest.mark.parametrize("code", UNSENDABLE)

@@ -228,8 +228,8 @@ def test_a_frame_that_was_given_out_is_not_held(masked: bool) -> None:
     try:
         data = wire(Frame(Opcode.BINARY, bytes(1 << 19)), masked)
         while data:
-            reader.receive(data[: 300_000])
-            data = data[300_000 :]
+            reader.receive(data[:300_000])
+            data = data[300_000:]
         assert tracemalloc.get_traced_memory()[0] < 1 << 13
     finally:
         tracemalloc.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
@@ -19,6 +20,7 @@ from txws_simple import (
     Opcode,
     PongTimeout,
     ProtocolError,
+    TimedOut,
     WebSocketFactory,
     WebSocketPeer,
 )
@@ -114,7 +116,7 @@ class Reading(PeerCase):
         first = peer.read(timeout=3)
         wire.send(frame[:7])
         wire.advance(3)
-        self.failure(first, TimeoutError)
+        self.assertIsInstance(self.failure(first, TimedOut), builtins.TimeoutError)
         second = peer.read(timeout=3)
         wire.send(frame[7:])
         self.assertEqual(self.successResultOf(second), Frame(TEXT, b"hello"))
@@ -749,6 +751,29 @@ class Ending(PeerCase):
         wire.send(close_frame(1000))
         wire.fin()
         self.assertTrue(self.successResultOf(done))
+
+    def test_close_in_the_same_segment(self) -> None:
+        """However the stream is cut, what came before the Close is replied to."""
+        peer, wire = self.connect()
+        peer.each(peer.write).addErrback(lambda _: None)
+        wire.send(client_frame(TEXT, b"a") + close_frame(4000))
+        self.assertEqual(
+            wire.frames, [Frame(TEXT, b"a"), Frame(Opcode.CLOSE, b"\x0f\xa0")]
+        )
+
+    def test_violation_in_the_same_segment(self) -> None:
+        peer, wire = self.connect()
+        peer.each(peer.write).addErrback(lambda _: None)
+        wire.send(client_frame(TEXT, b"a") + b"\xff\x80")
+        self.assertEqual([frame.opcode for frame in wire.frames], [TEXT, Opcode.CLOSE])
+
+    def test_shutdown_when_they_have_closed(self) -> None:
+        """Their code is answered, whatever ours would have been."""
+        peer, wire = self.connect()
+        peer.read().addBoth(lambda _: peer.shutdown(1011))
+        wire.send(close_frame(4000))
+        self.assertEqual(wire.frames, [Frame(Opcode.CLOSE, b"\x0f\xa0")])
+        self.assertEqual(peer.closed_by, "remote")
 
     def test_client_that_never_reads_or_closes(self) -> None:
         """After both Closes a client that holds the connection is dropped."""

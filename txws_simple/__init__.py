@@ -1,5 +1,6 @@
 """WebSocket (RFC 6455) for Twisted over raw TCP, without an HTTP stack."""
 
+from .deferreds import TimedOut
 from .errors import (
     BufferOverrun,
     CloseTimeout,
@@ -34,6 +35,7 @@ __all__ = [
     "ProtocolError",
     "Request",
     "Response",
+    "TimedOut",
     "WebSocketError",
     "WebSocketFactory",
     "WebSocketPeer",

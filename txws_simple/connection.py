@@ -8,82 +8,21 @@ closing handshake, and the limits.  Nothing here knows Twisted.
 from __future__ import annotations
 
 import os
-from codecs import getincrementaldecoder
 
 from .errors import ProtocolError
-from .frames import MAX_CONTROL, Close, CloseCode, Decoder, Frame, Opcode, encode
+from .frames import (
+    MAX_CONTROL,
+    Close,
+    CloseCode,
+    Decoder,
+    Frame,
+    Opcode,
+    are_messages,
+    encode,
+)
+from .passage import Passage, State
 
 __all__ = ["Connection"]
-
-_Utf8 = getincrementaldecoder("utf-8")
-
-_State = tuple[int, "Opcode | None", int, int, tuple[bytes, int]]
-
-
-class _Message:
-    """The message whose fragments pass by in one direction.
-
-    ``opcode`` is that of its first frame, and ``None`` between messages.
-    """
-
-    __slots__ = ("_utf8", "count", "fragments", "opcode", "size")
-
-    def __init__(self) -> None:
-        self._utf8 = _Utf8()
-        self.count = 0  # of all frames sent, whatever their message
-        self.reset()
-
-    def reset(self) -> None:
-        self.opcode: Opcode | None = None
-        self.size = 0
-        self.fragments = 0
-
-    def begin(self, opcode: Opcode, length: int) -> None:
-        """A frame's header has arrived (RFC 6455, section 5.4).
-
-        Raises:
-            ProtocolError: 1002 for a frame out of order.
-        """
-        if opcode is not Opcode.CONTINUATION:
-            if self.opcode is not None:
-                raise _violation("new message inside a fragmented one")
-            self.opcode = opcode
-            self._utf8.reset()
-        elif self.opcode is None:
-            raise _violation("continuation of nothing")
-        self.size += length
-        self.fragments += 1
-
-    def check(self, data: bytes, last: bool) -> None:
-        """Payload has arrived; ``last`` where the message ends with it.
-
-        Raises:
-            ProtocolError: 1007 for text that is not UTF-8 (section 8.1).
-        """
-        if self.opcode is not Opcode.TEXT:
-            return
-        try:
-            self._utf8.decode(data, last)
-        except UnicodeDecodeError:
-            raise _not_utf8() from None
-        # RFC 3629, section 3: no surrogates.  The second byte shows one, and yet
-        # the decoder waits for the third.
-        if not last and b"\xed\xa0" <= self._utf8.getstate()[0] < b"\xee":
-            raise _not_utf8()
-
-    def state(self) -> _State:
-        """All there is to know, to be restored."""
-        return (
-            self.count,
-            self.opcode,
-            self.size,
-            self.fragments,
-            self._utf8.getstate(),
-        )
-
-    def restore(self, state: _State) -> None:
-        _, self.opcode, self.size, self.fragments, utf8 = state
-        self._utf8.setstate(utf8)
 
 
 class Connection:
@@ -102,7 +41,6 @@ class Connection:
         pings: Payloads of the pings that the last segment brought, to be
             answered with :meth:`pong`.
         pongs: Payloads of the pongs that it brought.
-        answer: The Close frame that it calls for, to be sent, or empty.
         sent: The Close that was sent, or is to be sent, or ``None``.
         received: The Close that arrived, or ``None``.
         violation: The rule that the other side broke, or ``None``.
@@ -116,8 +54,8 @@ class Connection:
         "_incoming",
         "_max_fragments",
         "_max_message_size",
+        "_max_single",
         "_outgoing",
-        "answer",
         "has_control",
         "pings",
         "pongs",
@@ -138,14 +76,14 @@ class Connection:
         self._decoder = Decoder(masked=not client, max_frame_size=max_frame_size)
         self._max_message_size = max_message_size
         self._max_fragments = max_fragments
-        self._incoming = _Message()
-        self._outgoing = _Message()
+        self._max_single = min(max_frame_size, max_message_size or max_frame_size)
+        self._incoming = Passage()
+        self._outgoing = Passage()
         self._begun = False  # the header of the unfinished frame was judged
         self._checked = 0  # bytes of its payload that were judged too
         self.has_control = False
         self.pings: list[bytes] = []
         self.pongs: list[bytes] = []
-        self.answer: list[bytes | memoryview] = []
         self.sent: Close | None = None
         self.received: Close | None = None
         self.violation: ProtocolError | None = None
@@ -165,8 +103,8 @@ class Connection:
     def receive(self, data: bytes) -> list[Frame]:
         """The data frames that ``data`` completes.
 
-        What else it brought stands in ``pings``, ``pongs``, ``answer``,
-        ``received`` and ``violation`` afterwards.
+        What else it brought stands in ``pings``, ``pongs``, ``received`` and
+        ``violation`` afterwards; the last two call for an :meth:`answer`.
         """
         if self.has_control:
             self._forget_control()
@@ -174,24 +112,14 @@ class Connection:
             return []
         decoder = self._decoder
         frames = decoder.receive(data)
-        if decoder.is_between_frames and self._are_messages(frames):
+        # The common case: nothing but messages, each of one frame.
+        if (
+            self._incoming.opcode is None
+            and decoder.is_between_frames
+            and are_messages(frames, self._max_single)
+        ):
             return frames
         return self._receive_frames(frames)
-
-    def _are_messages(self, frames: list[Frame]) -> bool:
-        """Whether each frame is a message without a fault: the common case."""
-        if self._incoming.opcode is not None:
-            return False
-        limit = self._max_message_size
-        for opcode, data, fin in frames:
-            if not fin or (limit is not None and len(data) > limit):
-                return False
-            if opcode is Opcode.TEXT:
-                if not data.isascii():
-                    return False
-            elif opcode is not Opcode.BINARY:
-                return False
-        return True
 
     def _receive_frames(self, frames: list[Frame]) -> list[Frame]:
         """What :meth:`receive` gives, frame by frame."""
@@ -211,15 +139,12 @@ class Connection:
         except ProtocolError as error:
             self.has_control = True
             self.violation = error
-            if self.sent is None:
-                self.answer = self.close(error.code, error.reason)
         return delivered
 
     def _forget_control(self) -> None:
         self.has_control = False
         self.pings = []
         self.pongs = []
-        self.answer = []
 
     def _receive_control(self, frame: Frame) -> None:
         self.has_control = True
@@ -229,10 +154,6 @@ class Connection:
             self.pongs.append(frame.data)
         else:
             self.received = Close.parse(frame.data)
-            if self.sent is None:
-                # Section 5.5.1: it is answered in kind.
-                self.sent = self.received
-                self.answer = self._encode(Opcode.CLOSE, frame.data)
 
     def _receive_data(self, frame: Frame) -> None:
         if not self._begun:
@@ -306,11 +227,11 @@ class Connection:
         return self._encode(opcode, data)
 
     @property
-    def sending(self) -> _State:
+    def sending(self) -> State:
         """How far the message is that is being sent."""
         return self._outgoing.state()
 
-    def take_back(self, before: _State, after: _State) -> bool:
+    def take_back(self, before: State, after: State) -> bool:
         """Undo the sending between two states, if it was the last; whether it was."""
         if self._outgoing.count != after[0]:
             return False
@@ -343,17 +264,24 @@ class Connection:
         self.sent = close
         return self._encode(Opcode.CLOSE, payload)
 
+    def answer(self) -> list[bytes | memoryview]:
+        """The Close that ends a conversation which is over, if none was sent yet.
+
+        What was delivered before can still be replied to before this.
+        """
+        if self.sent is not None or not self.over:
+            return []
+        if self.received is None:
+            assert self.violation is not None
+            return self.close(self.violation.code, self.violation.reason)
+        # Section 5.5.1: a Close is answered in kind.
+        self.sent = self.received
+        is_empty = self.sent.code == CloseCode.NO_STATUS
+        return self._encode(Opcode.CLOSE, b"" if is_empty else self.sent.serialize())
+
     def _encode(
         self, opcode: Opcode, data: bytes | memoryview, fin: bool = True
     ) -> list[bytes | memoryview]:
         # Section 5.3: a new key, not to be foreseen, for every frame.
         key = os.urandom(4) if self._client else b""
         return encode(opcode, data, fin, key)
-
-
-def _violation(reason: str) -> ProtocolError:
-    return ProtocolError(CloseCode.PROTOCOL_ERROR, reason)
-
-
-def _not_utf8() -> ProtocolError:
-    return ProtocolError(CloseCode.INVALID_DATA, "text is not UTF-8")

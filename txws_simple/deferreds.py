@@ -5,11 +5,45 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from twisted.internet import defer
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
-__all__ = ["Outcome"]
+__all__ = ["Outcome", "TimedOut", "check_timeout", "in_time"]
 
 _T = TypeVar("_T")
+
+
+class TimedOut(defer.TimeoutError, TimeoutError):
+    """A verb was not done in its time; nothing is lost by that.
+
+    It is Twisted's ``TimeoutError`` and Python's own, whichever is caught.
+    """
+
+
+def check_timeout(timeout: float | None) -> None:
+    """Refuse what is no number of seconds.
+
+    Raises:
+        ValueError: For one that is negative or not finite.
+    """
+    if timeout is not None and not 0 <= timeout < float("inf"):
+        raise ValueError(f"timeout is {timeout!r}, not a number of seconds")
+
+
+def in_time(
+    deferred: Deferred[_T], timeout: float, clock: IReactorTime
+) -> Deferred[_T]:
+    """Cancel it after ``timeout`` seconds, which makes it fail with `TimedOut`."""
+
+    def time_out(result: _T | Failure, seconds: float) -> _T | Failure:
+        # A result that came with the cancelling is a result.
+        if isinstance(result, Failure) and result.check(defer.CancelledError):
+            return Failure(TimedOut(f"not done in {seconds} seconds"))
+        return result
+
+    return deferred.addTimeout(timeout, clock, time_out)
 
 
 class Outcome(Deferred[_T]):

@@ -47,7 +47,7 @@ class _Closing(WebSocketError):
     """A :class:`WebSocketError` with a close code."""
 
     def __init__(self, code: int, reason: str = "") -> None:
-        super().__init__(code, reason)
+        super().__init__(int(code), reason)
         self.code = int(code)
         self.reason = reason
 

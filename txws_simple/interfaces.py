@@ -47,7 +47,7 @@ class IWebSocketPeer(Interface):
 
         Errors:
             `ConnectionClosed` at any other end, after all frames that arrived
-            before it; twisted's `TimeoutError` after ``timeout`` seconds, and
+            before it; `TimedOut` after ``timeout`` seconds, and
             the frame goes to the next read.
         """
 
@@ -94,8 +94,8 @@ class IWebSocketPeer(Interface):
         Errors:
             `ValueError` or `TypeError` for what is no data frame, is out of
             order among fragments, or text that is not UTF-8;
-            `ConnectionClosed` after the end, or after `shutdown`; twisted's
-            `TimeoutError` after ``timeout`` seconds.  A frame of which nothing
+            `ConnectionClosed` after the end, or after `shutdown`; `TimedOut`
+            after ``timeout`` seconds.  A frame of which nothing
             was sent yet is withdrawn then; one that is partly out, or that
             others of its message follow, is sent to its end.
         """

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
-from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
 from .connection import Connection
-from .deferreds import Outcome
+from .deferreds import Outcome, check_timeout, in_time
+from .ending import Ending
 from .errors import BufferOverrun, CloseTimeout, ConnectionClosed, PongTimeout
 from .frames import MAX_CONTROL, Close, CloseCode, Frame
 from .inbox import Inbox
@@ -22,7 +21,7 @@ from .interfaces import IOutlet, IWebSocketPeer
 from .messages import as_frame, fragments
 from .options import Options
 from .outbox import Outbox, Write
-from .pinger import Pinger, Pings
+from .pinger import Pinger, Pings, clocks
 from .request import Request
 
 __all__ = ["WebSocketPeer"]
@@ -45,9 +44,8 @@ class WebSocketPeer:
         self.transport = transport
         self.request: Request | None = None
         self.subprotocol: str | None = None
-        self.closed_by: Literal["local", "remote"] | None = None
         self._options = options
-        self.clock, self._now = _clocks(options.clock)
+        self.clock, self._now = clocks(options.clock)
         self._connection = Connection(
             max_frame_size=options.max_frame_size,
             max_message_size=options.max_message_size,
@@ -58,11 +56,7 @@ class WebSocketPeer:
         self._outlet: IOutlet | None = None
         self._pinger: Pinger | None = None
         self._pings = Pings(self._now)
-        self._shutdowns: list[Deferred[bool]] = []
-        self._deadline: IDelayedCall | None = None
-        self._error: Exception | None = None
-        self._graceful = False
-        self._is_gone = False
+        self._ending = Ending(self.clock)
 
     # Reading
 
@@ -115,7 +109,7 @@ class WebSocketPeer:
     def _write(self, frames: list[Frame]) -> Outcome[int]:
         """Send a whole message."""
         connection, outbox = self._connection, self._outbox
-        if connection.sent is not None or self._is_gone:
+        if connection.sent is not None or self._ending.is_done:
             return self._refused()
         if outbox.buffered > self._options.max_buffered:
             self._abort(BufferOverrun(outbox.buffered))
@@ -140,7 +134,7 @@ class WebSocketPeer:
         return outcome
 
     def ping(self, data: bytes = b"") -> Deferred[float]:
-        if self._connection.sent is not None or self._is_gone:
+        if self._connection.sent is not None or self._ending.is_done:
             return self._refused()
         if len(data) > MAX_CONTROL:
             return fail(ValueError(f"ping is over {MAX_CONTROL} bytes"))
@@ -157,26 +151,29 @@ class WebSocketPeer:
             if not isinstance(reason, str):
                 raise TypeError(f"reason is {type(reason).__name__}, not str")
             Close(code, reason).serialize()
-            _check_timeout(timeout)
+            check_timeout(timeout)
         except (TypeError, ValueError) as error:
             return fail(error)
-        if self._is_gone:
-            return succeed(self._graceful)
-        waiting: Deferred[bool] = Deferred(self._shutdowns.remove)
-        self._shutdowns.append(waiting)
-        if self._connection.sent is None:
-            self.closed_by = "local"
+        waiting = self._ending.wait()
+        if self._connection.over:
+            self._answer()
+        elif self._connection.sent is None and not self._ending.is_done:
+            self._ending.begin("local")
             self._stop_in(timeout)
             self._outbox.write(self._connection.close(code, reason))
         return waiting
 
     def close(self) -> None:
-        if not self._is_gone:
+        if not self._ending.is_done:
             self._inbox.cut(self._end)
             self._abort(ConnectionClosed(CloseCode.ABNORMAL, "closed here"))
 
     def error(self) -> Exception | None:
-        return self._error
+        return self._ending.error
+
+    @property
+    def closed_by(self) -> Literal["local", "remote"] | None:
+        return self._ending.closed_by
 
     def leave(self, code: int = CloseCode.NORMAL) -> Deferred[bool]:
         """Shut down, with nobody left to read: what still arrives is dropped."""
@@ -200,7 +197,7 @@ class WebSocketPeer:
     def close_code(self) -> int | None:
         received = self._connection.received
         if received is None:
-            return CloseCode.ABNORMAL if self._is_gone else None
+            return CloseCode.ABNORMAL if self._ending.is_done else None
         return received.code
 
     @property
@@ -228,7 +225,7 @@ class WebSocketPeer:
     @property
     def is_over(self) -> bool:
         """Whether nothing more will arrive."""
-        return self._is_gone or self._connection.over
+        return self._ending.is_done or self._connection.over
 
     # What the protocol tells
 
@@ -249,7 +246,7 @@ class WebSocketPeer:
     def data_received(self, data: bytes) -> None:
         """Bytes have arrived behind the handshake."""
         connection = self._connection
-        if connection.over or self._is_gone:
+        if connection.over or self._ending.is_done:
             return
         if self._pinger is not None:
             self._pinger.heard = True
@@ -260,6 +257,8 @@ class WebSocketPeer:
         if connection.has_control:
             self._receive_control(may_answer)
         self._inbox.arrive(frames)
+        if connection.over:
+            self._answer()
         outbox.uncork()
         if connection.over and not outbox.buffered:
             self._finish()
@@ -278,8 +277,7 @@ class WebSocketPeer:
         self, error: Exception, by: Literal["local", "remote"] = "remote"
     ) -> None:
         """The connection is gone, for this reason if for no other."""
-        if self.closed_by is None:
-            self.closed_by = by
+        self._ending.begin(by)
         self._end_all(error)
 
     # Behind the verbs
@@ -288,27 +286,28 @@ class WebSocketPeer:
         self, verb: Callable[[], Deferred[_T]], timeout: float | None
     ) -> Deferred[_T]:
         try:
-            _check_timeout(timeout)
+            check_timeout(timeout)
             deferred = verb()
         except (TypeError, ValueError) as error:
             return fail(error)
         if timeout is None or deferred.called:
             return deferred
-        return deferred.addTimeout(timeout, self.clock)
+        return in_time(deferred, timeout, self.clock)
 
     def _closed(self) -> ConnectionClosed:
         received = self._connection.received
         if received is not None and self._connection.violation is None:
             return ConnectionClosed(received.code, received.reason)
-        error = self._connection.violation or self._error
+        error = self._connection.violation or self._ending.error
         reason = getattr(error, "reason", "") or "shut down here"
         closed = ConnectionClosed(CloseCode.ABNORMAL, reason)
-        closed.__cause__ = error
+        is_same = isinstance(error, ConnectionClosed)
+        closed.__cause__ = error.__cause__ if error and is_same else error
         return closed
 
     def _end(self) -> ConnectionClosed | None:
         """What readers get at the end."""
-        if self._connection.done and self.close_code in _NORMAL:
+        if self.close_code in _NORMAL:
             return None
         return self._closed()
 
@@ -319,29 +318,28 @@ class WebSocketPeer:
             self._outbox.write(self._connection.ping(payload))
 
     def _give_up(self) -> None:
-        self._error = PongTimeout()
-        self.shutdown(self._error.code, self._error.reason, self._options.close_timeout)
+        error = PongTimeout()
+        self._ending.blame(error)
+        self.shutdown(error.code, error.reason, self._options.close_timeout)
 
     def _end_receiving(self) -> None:
         """A Close has arrived, or a violation: nothing after it matters."""
         connection = self._connection
-        if self.closed_by is None:
-            self.closed_by = "local" if connection.violation else "remote"
-        if self._error is None:
-            self._error = connection.violation
-        if connection.answer:
-            self._outbox.write(connection.answer)
+        self._ending.begin("local" if connection.violation else "remote")
+        self._ending.blame(connection.violation)
         self._inbox.end(self._end)
         self._stop_in(self._options.close_timeout)
+
+    def _answer(self) -> None:
+        """All that arrived was delivered, and replied to: now our Close."""
+        if pieces := self._connection.answer():
+            self._outbox.write(pieces)
 
     def _stop_in(self, timeout: float) -> None:
         """The connection has to end within ``timeout`` seconds."""
         if self._pinger is not None:
             self._pinger.stop()
-        if self._deadline is None:
-            self._deadline = self.clock.callLater(
-                timeout, lambda: self._abort(CloseTimeout())
-            )
+        self._ending.stop_in(timeout, lambda: self._abort(CloseTimeout()))
 
     def _drained(self) -> None:
         """All that was written has gone."""
@@ -353,10 +351,9 @@ class WebSocketPeer:
             self._outlet.finish()
 
     def _abort(self, error: Exception) -> None:
-        if self._is_gone:
+        if self._ending.is_done:
             return
-        if self.closed_by is None:
-            self.closed_by = "local"
+        self._ending.begin("local")
         if self._outlet is not None:
             self._outlet.abort()
         else:
@@ -365,27 +362,17 @@ class WebSocketPeer:
 
     def _end_all(self, error: Exception) -> None:
         """Every Deferred that waits ends here, every timer too."""
-        if self._is_gone:
+        if self._ending.is_done:
             return
-        self._is_gone = True
-        self._graceful = (
-            self._connection.done
-            and self._connection.violation is None
-            and not self._outbox.buffered
-        )
-        if self._error is None and not self._graceful:
-            self._error = error
+        was_answered = self._connection.done and not self._outbox.buffered
+        self._ending.finish(was_answered and not self._connection.violation, error)
         if self._pinger is not None:
             self._pinger.stop()
-        if self._deadline is not None and self._deadline.active():
-            self._deadline.cancel()
         self._outbox.lost(self._closed())
         self._inbox.end(self._end)
         self._inbox.deliver()
         self._pings.lost(self._closed())
-        shutdowns, self._shutdowns = self._shutdowns, []
-        for waiting in shutdowns:
-            waiting.callback(self._graceful)
+        self._ending.tell()
 
     def _pause(self) -> None:
         # A transport that is disconnecting may refuse.
@@ -393,22 +380,6 @@ class WebSocketPeer:
             self.transport.pauseProducing()
 
     def _resume(self) -> None:
-        if not self._is_gone:
+        if not self._ending.is_done:
             with suppress(RuntimeError):
                 self.transport.resumeProducing()
-
-
-def _clocks(
-    clock: IReactorTime | None,
-) -> tuple[IReactorTime, Callable[[], float]]:
-    """What schedules, and what tells the seconds that really elapsed."""
-    if clock is not None:
-        return clock, clock.seconds
-    from twisted.internet import reactor
-
-    return IReactorTime(reactor), time.monotonic
-
-
-def _check_timeout(timeout: float | None) -> None:
-    if timeout is not None and not 0 <= timeout < float("inf"):
-        raise ValueError(f"timeout is {timeout!r}, not a number of seconds")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -12,9 +13,20 @@ from twisted.logger import Logger
 
 from .deferreds import Outcome
 
-__all__ = ["Pinger", "Pings"]
+__all__ = ["Pinger", "Pings", "clocks"]
 
 _log = Logger()
+
+
+def clocks(
+    clock: IReactorTime | None,
+) -> tuple[IReactorTime, Callable[[], float]]:
+    """What schedules, and what tells the seconds that really elapsed."""
+    if clock is not None:
+        return clock, clock.seconds
+    from twisted.internet import reactor
+
+    return IReactorTime(reactor), time.monotonic
 
 
 class Pinger:

@@ -1,0 +1,504 @@
+/* A load for WebSocket echo servers that costs less than any of them.
+ *
+ * Everything that is sent is made up before the clock starts; what comes back is
+ * looked at header by header and otherwise only counted, but for the first echo
+ * of each connection, which is compared byte by byte.
+ *
+ *   load echo PORT CONNECTIONS DEPTH SIZE KIND FRAGMENTS MESSAGES
+ *       KIND is binary, text (multi-byte UTF-8) or raw (no WebSocket at all:
+ *       the same bytes, for servers that send back what they get).
+ *   load handshake PORT CONNECTIONS HANDSHAKES
+ *   load listen PORT CONNECTIONS SIZE MESSAGES
+ *       The first connection sends; all get each message from the server.
+ *   load idle PORT CONNECTIONS
+ *       Holds them until standard input ends.
+ *
+ * Only the loopback interface is connected to.  After the warm-up, and again at
+ * the end, one line is printed and one is read, so that the caller can look at
+ * the server in between.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CHUNK (1 << 18)
+
+static const char REQUEST[] =
+    "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+    "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    "Sec-WebSocket-Version: 13\r\n\r\n";
+
+typedef struct {
+    int fd;
+    int opened;               /* the handshake was done */
+    int waits_to_write;       /* epoll tells when there is room */
+    long sent, received;      /* whole messages */
+    size_t offset;            /* of the message that is being sent */
+    uint8_t header[14];       /* of the frame that is arriving */
+    int have;                 /* how much of that header */
+    uint64_t left;            /* of that frame's payload */
+    size_t checked;           /* bytes of the first echo that were compared */
+    int fin, data;            /* what that frame is */
+    char head[2048];          /* of the response, until it is whole */
+    int head_size;
+} Connection;
+
+static int port, epoll, raw;
+static long depth = 1, goal, limit;
+static uint8_t *wire, *payload;
+static size_t wire_size, payload_size;
+static long done;
+static uint8_t input[CHUNK];
+
+static void die(const char *what)
+{
+    fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static uint32_t noise(void)
+{
+    static uint32_t x = 2463534242u;
+    x ^= x << 13;
+    x ^= x >> 17;
+    return x ^= x << 5;
+}
+
+/* One message of `fragments` frames, masked, in `wire`; unmasked in `payload`. */
+static void make_message(size_t size, const char *kind, int fragments)
+{
+    int text = strcmp(kind, "text") == 0;
+    payload = malloc(size + 4);
+    payload_size = size;
+    for (size_t i = 0; i < size; i++)
+        payload[i] = text ? "gr\xc3\xbc\xe2\x82\xac\xf0\x9f\x90\x8d "[i % 12] : (uint8_t)noise();
+    if (text)
+        for (size_t i = size - size % 12; i < size; i++)
+            payload[i] = 'x';
+    wire = malloc(size + 14 * (size_t)fragments);
+    for (int f = 0; f < fragments; f++) {
+        size_t from = size * f / fragments, to = size * (f + 1) / fragments;
+        size_t length = to - from;
+        uint8_t *out = wire + wire_size;
+        *out++ = (f == fragments - 1 ? 0x80 : 0) | (f ? 0 : text ? 1 : 2);
+        if (length < 126) {
+            *out++ = 0x80 | length;
+        } else if (length < 65536) {
+            *out++ = 0x80 | 126;
+            *out++ = length >> 8;
+            *out++ = length;
+        } else {
+            *out++ = 0x80 | 127;
+            for (int i = 7; i >= 0; i--)
+                *out++ = (uint64_t)length >> (8 * i);
+        }
+        uint32_t key = noise();
+        memcpy(out, &key, 4);
+        for (size_t i = 0; i < length; i++)
+            out[4 + i] = payload[from + i] ^ out[i & 3];
+        wire_size = out + 4 + length - wire;
+    }
+}
+
+static void watch(Connection *c, int writing, int new)
+{
+    struct epoll_event event = {EPOLLIN | (writing ? EPOLLOUT : 0), {.ptr = c}};
+    if (epoll_ctl(epoll, new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, c->fd, &event))
+        die("epoll_ctl");
+    c->waits_to_write = writing;
+}
+
+static void open_connection(Connection *c)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int one = 1;
+    memset(c, 0, sizeof *c);
+    c->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (c->fd < 0)
+        die("socket");
+    /* Many come from one machine: let them come from several of its addresses. */
+    static unsigned count;
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + count++ / 20000);
+    if (bind(c->fd, (struct sockaddr *)&from, sizeof from))
+        die("bind");
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (connect(c->fd, (struct sockaddr *)&address, sizeof address))
+        die("connect");
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    fcntl(c->fd, F_SETFL, O_NONBLOCK);
+    watch(c, 0, 1);
+    if (raw)
+        c->opened = 1;
+    else if (send(c->fd, REQUEST, sizeof REQUEST - 1, 0) != sizeof REQUEST - 1)
+        die("send");
+}
+
+static void close_connection(Connection *c)
+{
+    struct linger linger = {1, 0};
+    setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    close(c->fd);
+}
+
+static void fill(Connection *c)
+{
+    while (c->sent < limit && c->sent - c->received < depth) {
+        ssize_t n = send(c->fd, wire + c->offset, wire_size - c->offset, MSG_NOSIGNAL);
+        if (n < 0) {
+            if (errno != EAGAIN)
+                die("send");
+            if (!c->waits_to_write)
+                watch(c, 1, 0);
+            return;
+        }
+        c->offset += n;
+        if (c->offset == wire_size) {
+            c->offset = 0;
+            c->sent++;
+        }
+    }
+    if (c->waits_to_write)
+        watch(c, 0, 0);
+}
+
+/* Small messages leave together: as many as may be under way. */
+static uint8_t *batch;
+
+static void fill_small(Connection *c)
+{
+    long count = depth - (c->sent - c->received);
+    if (count > limit - c->sent)
+        count = limit - c->sent;
+    if (count <= 0)
+        return;
+    size_t size = count * wire_size;
+    if (send(c->fd, batch, size, MSG_NOSIGNAL) != (ssize_t)size)
+        die("send");
+    c->sent += count;
+}
+
+static void go_on(Connection *c)
+{
+    if (batch)
+        fill_small(c);
+    else
+        fill(c);
+}
+
+static void arrived(Connection *c)
+{
+    if (c->received++ == 0 && c->checked != payload_size) {
+        fprintf(stderr, "load: an echo of %zu bytes, not %zu\n", c->checked, payload_size);
+        exit(1);
+    }
+    done++;
+}
+
+static size_t take_header(Connection *c, const uint8_t *data, size_t size)
+{
+    size_t used = 0;
+    int need = 2;
+    for (;;) {
+        if (c->have >= 2)
+            need = 2 + ((c->header[1] & 127) == 126 ? 2 : (c->header[1] & 127) == 127 ? 8 : 0);
+        if (c->have >= 2 && c->have == need)
+            break;
+        if (used == size)
+            return used;
+        c->header[c->have++] = data[used++];
+    }
+    c->left = c->header[1] & 127;
+    if (need > 2) {
+        c->left = 0;
+        for (int i = 2; i < need; i++)
+            c->left = c->left << 8 | c->header[i];
+    }
+    c->fin = c->header[0] >> 7;
+    c->data = !(c->header[0] & 8);
+    if ((c->header[0] & 15) == 8) {
+        fprintf(stderr, "load: the server closed\n");
+        exit(1);
+    }
+    c->have = -1;
+    return used;
+}
+
+static void take(Connection *c, const uint8_t *data, size_t size)
+{
+    while (size) {
+        if (c->have >= 0) {
+            size_t used = take_header(c, data, size);
+            data += used;
+            size -= used;
+            if (c->have >= 0)
+                return;
+        }
+        size_t n = size < c->left ? size : c->left;
+        if (c->data && c->received == 0) {
+            if (c->checked + n > payload_size || memcmp(payload + c->checked, data, n)) {
+                fprintf(stderr, "load: not what was sent\n");
+                exit(1);
+            }
+            c->checked += n;
+        }
+        data += n;
+        size -= n;
+        c->left -= n;
+        if (c->left == 0) {
+            c->have = 0;
+            if (c->data && c->fin)
+                arrived(c);
+        }
+    }
+}
+
+static void take_raw(Connection *c, const uint8_t *data, size_t size)
+{
+    while (size) {
+        size_t n = wire_size - c->checked;
+        if (n > size)
+            n = size;
+        if (c->received == 0 && memcmp(wire + c->checked, data, n)) {
+            fprintf(stderr, "load: not what was sent\n");
+            exit(1);
+        }
+        c->checked += n;
+        data += n;
+        size -= n;
+        if (c->checked == wire_size) {
+            c->received++;
+            done++;
+            c->checked = 0;
+        }
+    }
+}
+
+/* The response; what comes behind it is left for `take`. */
+static size_t take_head(Connection *c, const uint8_t *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (c->head_size == sizeof c->head - 1) {
+            fprintf(stderr, "load: a response without end\n");
+            exit(1);
+        }
+        c->head[c->head_size++] = data[i];
+        if (c->head_size >= 4 && !memcmp(c->head + c->head_size - 4, "\r\n\r\n", 4)) {
+            if (strncmp(c->head, "HTTP/1.1 101", 12)
+                || !strstr(c->head, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")) {
+                fprintf(stderr, "load: refused: %.60s\n", c->head);
+                exit(1);
+            }
+            c->opened = 1;
+            return i + 1;
+        }
+    }
+    return size;
+}
+
+/* One turn; whether something arrived on `c` that was opened before. */
+static void read_from(Connection *c)
+{
+    ssize_t n = recv(c->fd, input, sizeof input, 0);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n <= 0)
+        die("the server hung up");
+    const uint8_t *data = input;
+    if (!c->opened) {
+        size_t used = take_head(c, data, n);
+        data += used;
+        n -= used;
+    }
+    if (raw)
+        take_raw(c, data, n);
+    else
+        take(c, data, n);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static void pause_here(const char *word, long count, double seconds)
+{
+    printf("%s %ld %.6f\n", word, count, seconds);
+    fflush(stdout);
+    if (getchar() == EOF)
+        exit(0);
+}
+
+static Connection *open_all(int count)
+{
+    Connection *all = calloc(count, sizeof *all);
+    struct epoll_event events[256];
+    int opened = raw ? count : 0;
+    for (int i = 0; i < count; i++) {
+        open_connection(&all[i]);
+        /* Not more at once than a listening socket keeps. */
+        while (!raw && i - opened >= 100) {
+            int n = epoll_wait(epoll, events, 256, 10000);
+            if (n <= 0)
+                die("no response");
+            for (int k = 0; k < n; k++) {
+                Connection *c = events[k].data.ptr;
+                int before = c->opened;
+                read_from(c);
+                opened += c->opened - before;
+            }
+        }
+    }
+    while (opened < count) {
+        int n = epoll_wait(epoll, events, 256, 10000);
+        if (n <= 0)
+            die("no response");
+        for (int k = 0; k < n; k++) {
+            Connection *c = events[k].data.ptr;
+            int before = c->opened;
+            read_from(c);
+            opened += c->opened - before;
+        }
+    }
+    return all;
+}
+
+/* Until `goal` messages came back, as many on each connection. */
+static void run(Connection *all, int count, long messages)
+{
+    struct epoll_event events[256];
+    goal = done + messages * count;
+    limit += messages;
+    for (int i = 0; i < count; i++)
+        go_on(&all[i]);
+    while (done < goal) {
+        int n = epoll_wait(epoll, events, 256, 60000);
+        if (n <= 0)
+            die("nothing comes back");
+        for (int k = 0; k < n; k++) {
+            Connection *c = events[k].data.ptr;
+            if (events[k].events & EPOLLIN)
+                read_from(c);
+            go_on(c);
+        }
+    }
+}
+
+static void echo(int count, long messages)
+{
+    Connection *all = open_all(count);
+    if (wire_size * depth <= 65536) {
+        batch = malloc(wire_size * depth);
+        for (long i = 0; i < depth; i++)
+            memcpy(batch + i * wire_size, wire, wire_size);
+    }
+    run(all, count, messages / 10 / count + 1);
+    pause_here("warm", 0, 0);
+    double start = now();
+    long each = messages / count;
+    run(all, count, each);
+    pause_here("done", each * count, now() - start);
+}
+
+static void listen_to(int count, long messages)
+{
+    Connection *all = open_all(count);
+    struct epoll_event events[256];
+    double start = 0;
+    long warm = messages / 10 + 1;
+    limit = 1L << 60;
+    for (long m = 0; m < messages + warm; m++) {
+        if (m == warm) {
+            pause_here("warm", 0, 0);
+            start = now();
+        }
+        if (send(all[0].fd, wire, wire_size, 0) != (ssize_t)wire_size)
+            die("send");
+        for (long end = done + count; done < end;) {
+            int n = epoll_wait(epoll, events, 256, 60000);
+            if (n <= 0)
+                die("nothing comes");
+            for (int k = 0; k < n; k++)
+                read_from(events[k].data.ptr);
+        }
+    }
+    pause_here("done", messages * count, now() - start);
+}
+
+static void handshake(int count, long handshakes)
+{
+    Connection *all = calloc(count, sizeof *all);
+    struct epoll_event events[256];
+    double start = now();
+    long warm = handshakes / 10 + 1, opened = 0;
+    for (int i = 0; i < count; i++)
+        open_connection(&all[i]);
+    while (opened < warm + handshakes) {
+        int n = epoll_wait(epoll, events, 256, 10000);
+        if (n <= 0)
+            die("no response");
+        for (int k = 0; k < n; k++) {
+            Connection *c = events[k].data.ptr;
+            read_from(c);
+            if (!c->opened)
+                continue;
+            close_connection(c);
+            if (++opened == warm) {
+                pause_here("warm", 0, 0);
+                start = now();
+            }
+            open_connection(c);
+        }
+    }
+    pause_here("done", handshakes, now() - start);
+}
+
+static void idle(int count)
+{
+    struct rlimit files = {count + 100, count + 100};
+    setrlimit(RLIMIT_NOFILE, &files);
+    pause_here("warm", 0, 0);
+    open_all(count);
+    pause_here("done", count, 0);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 4) {
+        fprintf(stderr, "usage: see the head of load.c\n");
+        return 2;
+    }
+    port = atoi(argv[2]);
+    int count = atoi(argv[3]);
+    epoll = epoll_create1(0);
+    if (!strcmp(argv[1], "echo") && argc == 9) {
+        depth = atol(argv[4]);
+        raw = !strcmp(argv[6], "raw");
+        make_message(atol(argv[5]), argv[6], atoi(argv[7]));
+        echo(count, atol(argv[8]));
+    } else if (!strcmp(argv[1], "listen") && argc == 6) {
+        make_message(atol(argv[4]), "binary", 1);
+        listen_to(count, atol(argv[5]));
+    } else if (!strcmp(argv[1], "handshake") && argc == 5) {
+        handshake(count, atol(argv[4]));
+    } else if (!strcmp(argv[1], "idle") && argc == 4) {
+        idle(count);
+    } else {
+        fprintf(stderr, "usage: see the head of load.c\n");
+        return 2;
+    }
+    return 0;
+}

@@ -1,0 +1,92 @@
+"""The fragments of a message passing by, in one direction (RFC 6455, section 5.4).
+
+Their order, their number and size, and whether text is UTF-8 as far as it came.
+Nothing here knows Twisted.
+"""
+
+from __future__ import annotations
+
+from codecs import getincrementaldecoder
+
+from .errors import ProtocolError
+from .vocabulary import CloseCode, Opcode
+
+__all__ = ["Passage", "State"]
+
+_Utf8 = getincrementaldecoder("utf-8")
+
+State = tuple[int, "Opcode | None", int, int, tuple[bytes, int]]
+
+
+class Passage:
+    """The message whose fragments pass by in one direction.
+
+    ``opcode`` is that of its first frame, and ``None`` between messages.
+    """
+
+    __slots__ = ("_utf8", "count", "fragments", "opcode", "size")
+
+    def __init__(self) -> None:
+        self._utf8 = _Utf8()
+        self.count = 0  # of all frames sent, whatever their message
+        self.reset()
+
+    def reset(self) -> None:
+        self.opcode: Opcode | None = None
+        self.size = 0
+        self.fragments = 0
+
+    def begin(self, opcode: Opcode, length: int) -> None:
+        """A frame's header has arrived (RFC 6455, section 5.4).
+
+        Raises:
+            ProtocolError: 1002 for a frame out of order.
+        """
+        if opcode is not Opcode.CONTINUATION:
+            if self.opcode is not None:
+                raise _violation("new message inside a fragmented one")
+            self.opcode = opcode
+            self._utf8.reset()
+        elif self.opcode is None:
+            raise _violation("continuation of nothing")
+        self.size += length
+        self.fragments += 1
+
+    def check(self, data: bytes, last: bool) -> None:
+        """Payload has arrived; ``last`` where the message ends with it.
+
+        Raises:
+            ProtocolError: 1007 for text that is not UTF-8 (section 8.1).
+        """
+        if self.opcode is not Opcode.TEXT:
+            return
+        try:
+            self._utf8.decode(data, last)
+        except UnicodeDecodeError:
+            raise _not_utf8() from None
+        # RFC 3629, section 3: no surrogates.  The second byte shows one, and yet
+        # the decoder waits for the third.
+        if not last and b"\xed\xa0" <= self._utf8.getstate()[0] < b"\xee":
+            raise _not_utf8()
+
+    def state(self) -> State:
+        """All there is to know, to be restored."""
+        return (
+            self.count,
+            self.opcode,
+            self.size,
+            self.fragments,
+            self._utf8.getstate(),
+        )
+
+    def restore(self, state: State) -> None:
+        _, self.opcode, self.size, self.fragments, utf8 = state
+        self._utf8.setstate(utf8)
+
+
+def _violation(reason: str) -> ProtocolError:
+    return ProtocolError(CloseCode.PROTOCOL_ERROR, reason)
+
+
+def _not_utf8() -> ProtocolError:
+    return ProtocolError(CloseCode.INVALID_DATA, "text is not UTF-8")
