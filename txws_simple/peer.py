@@ -245,23 +245,22 @@ class WebSocketPeer:
 
     def data_received(self, data: bytes) -> None:
         """Bytes have arrived behind the handshake."""
-        connection = self._connection
-        if connection.over or self._ending.is_done:
+        if self._ending.is_done:
             return
         if self._pinger is not None:
             self._pinger.heard = True
+        connection, outbox = self._connection, self._outbox
         may_answer = connection.sent is None
-        outbox = self._outbox
         outbox.cork()
         frames = connection.receive(data)
         if connection.has_control:
             self._receive_control(may_answer)
         self._inbox.arrive(frames)
-        if connection.over:
+        if connection.has_control and connection.over:
             self._answer()
         outbox.uncork()
-        if connection.over and not outbox.buffered:
-            self._finish()
+        if connection.has_control:
+            self._drained()
 
     def _receive_control(self, may_answer: bool) -> None:
         connection = self._connection
@@ -342,11 +341,10 @@ class WebSocketPeer:
         self._ending.stop_in(timeout, lambda: self._abort(CloseTimeout()))
 
     def _drained(self) -> None:
-        """All that was written has gone."""
-        if self._connection.over and self._connection.sent is not None:
-            self._finish()
-
-    def _finish(self) -> None:
+        """If all was said, and all that was written has gone, this is the end."""
+        connection = self._connection
+        if connection.sent is None or not connection.over or self._outbox.buffered:
+            return
         if self._outlet is not None:
             self._outlet.finish()
 
