@@ -45,7 +45,6 @@ nitpick_ignore = [
     ("py:class", "twisted.internet.protocol.Factory"),
     ("py:class", "IReactorTime"),
     ("py:class", "IAddress"),
-    ("py:obj", "TimeoutError"),
     # Nor is Python's.
     ("py:class", "Callable"),
     ("py:class", "Sequence"),

@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater, react
@@ -89,7 +90,7 @@ class JsonRpc:
         running = Deferred.fromCoroutine(method(*args, **kwargs))
         try:
             return await running.addTimeout(CALL_TIMEOUT, self._clock)
-        except TimeoutError:
+        except defer.TimeoutError:
             raise RpcError(-32000, "Timed out") from None
         except RpcError:
             raise

@@ -1,7 +1,7 @@
 """Timeouts, and two things at a time."""
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, TimeoutError, race
+from twisted.internet.defer import Deferred, race
 from twisted.internet.task import deferLater
 
 from txws_simple import WebSocketFactory, WebSocketPeer

@@ -2,7 +2,6 @@
 
 import time
 
-from twisted.internet.defer import TimeoutError
 from twisted.internet.task import LoopingCall
 
 from txws_simple import WebSocketFactory, WebSocketPeer

@@ -2,7 +2,7 @@ import sys
 from typing import Any
 from urllib.parse import parse_qs
 
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.task import react
 
