@@ -893,13 +893,17 @@ def test_a_violation_after_our_close(bad: Raw, client: bool) -> None:
 
 @roles
 def test_a_close_that_is_answered(client: bool) -> None:
-    """Both have closed, then: one has answered the other."""
+    """Both have closed once the answer was fetched, and there is only one."""
     side = connection(client)
     assert not side.over
+    assert side.answer() == []
     side.receive(wire([close(1001, b"bye")], client))
-    assert side.sent == side.received == Close(1001, "bye")
     assert side.over
+    assert not side.done
+    assert sent(side.answer(), client) == (CLOSE, b"\x03\xe9bye")
+    assert side.sent == side.received == Close(1001, "bye")
     assert side.done
+    assert side.answer() == []
 
 
 @roles
@@ -907,10 +911,12 @@ def test_a_violation_is_no_closing_handshake(client: bool) -> None:
     """A Close went out, none came in."""
     side = connection(client)
     side.receive(b"\xff\xff")
+    assert side.over
+    assert side.answer()
     assert side.sent is not None
     assert side.sent.code == CloseCode.PROTOCOL_ERROR
-    assert side.over
     assert not side.done
+    assert side.answer() == []
 
 
 @roles
