@@ -25,6 +25,9 @@ from .passage import Passage, State
 __all__ = ["Connection"]
 
 
+_DATA = {code: code for code in (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY)}
+
+
 class Connection:
     """One side of a WebSocket conversation, from the end of the handshake on.
 
@@ -200,13 +203,13 @@ class Connection:
                 out of order, or text that is not UTF-8; nothing has changed.
         """
         opcode, data, fin = frame
-        if opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONTINUATION):
+        if opcode not in _DATA:
             raise ValueError(f"{opcode!r} is not the opcode of a data frame")
         if fin and opcode:
-            return self._send_message(Opcode(opcode), data)
+            return self._send_message(_DATA[opcode], data)
         before = self._outgoing.state()
         try:
-            self._outgoing.begin(Opcode(opcode), len(data))
+            self._outgoing.begin(_DATA[opcode], len(data))
             self._outgoing.check(data, fin)
         except ProtocolError as error:
             self._outgoing.restore(before)
@@ -215,16 +218,16 @@ class Connection:
         self._outgoing.count += 1
         if fin:
             self._outgoing.reset()
-        return self._encode(Opcode(opcode), data, fin)
+        return self._encode(_DATA[opcode], data, fin)
 
     def _send_message(self, opcode: Opcode, data: bytes) -> list[bytes | memoryview]:
         """A whole message: the common case, in which no state changes."""
         if self._outgoing.opcode is not None:
             raise ValueError("new message inside a fragmented one")
-        if opcode is Opcode.TEXT:
+        if opcode is Opcode.TEXT and not data.isascii():
             str(data, "utf-8")
         self._outgoing.count += 1
-        return self._encode(opcode, data)
+        return encode(opcode, data, True, os.urandom(4) if self._client else b"")
 
     @property
     def sending(self) -> State:

@@ -31,6 +31,14 @@ _JOINED = 16384
 _SMALL = 4096
 
 
+#: The headers of short frames without a mask, by first byte and length.
+_SHORT = {
+    first: [bytes((first, length)) for length in range(126)]
+    for opcode in Opcode
+    for first in (opcode, 0x80 | opcode)
+}
+
+
 class Decoder:
     """Bytes in, frames out, however the bytes are cut.
 
@@ -155,6 +163,8 @@ def encode(
     length = len(data)
     first = (0x80 if fin else 0) | opcode
     masked = 0x80 if key else 0
+    if not masked and length < 126:
+        return [_SHORT[first][length] + data]
     if length < 126:
         header = bytes((first, masked | length))
     elif length < 65536:

@@ -20,7 +20,7 @@ from .inbox import Inbox
 from .interfaces import IOutlet, IWebSocketPeer
 from .messages import as_frame, fragments
 from .options import Options
-from .outbox import Outbox, Write
+from .outbox import Outbox
 from .pinger import Pinger, Pings, clocks
 from .request import Request
 
@@ -92,7 +92,9 @@ class WebSocketPeer:
                 frame = as_frame(frame)
             if not (frame.fin and frame.opcode):
                 return self._write_fragment(frame)
-            return self._write([frame])
+            if not self._may_write():
+                return self._refused()
+            return self._outbox.write(self._connection.send(frame))
         except (TypeError, ValueError) as error:
             return fail(error)
 
@@ -103,30 +105,32 @@ class WebSocketPeer:
         fragment_size: int | None = None,
     ) -> Deferred[int]:
         return self._in_time(
-            lambda: self._write(fragments(as_frame(message), fragment_size)), timeout
+            lambda: self._send(fragments(as_frame(message), fragment_size)), timeout
         )
 
-    def _write(self, frames: list[Frame]) -> Outcome[int]:
+    def _send(self, frames: list[Frame]) -> Outcome[int]:
         """Send a whole message."""
-        connection, outbox = self._connection, self._outbox
-        if connection.sent is not None or self._ending.is_done:
+        if not self._may_write():
             return self._refused()
-        if outbox.buffered > self._options.max_buffered:
-            self._abort(BufferOverrun(outbox.buffered))
-            return self._refused()
-        pieces = connection.send(frames[0])
-        for frame in frames[1:]:
-            pieces += connection.send(frame)
-        return outbox.write(pieces)
+        pieces = [piece for frame in frames for piece in self._connection.send(frame)]
+        return self._outbox.write(pieces)
 
     def _write_fragment(self, frame: Frame) -> Outcome[int]:
         """Send a fragment, to be taken back only while no other one follows it."""
+        if not self._may_write():
+            return self._refused()
         before = self._connection.sending
-        write = self._write([frame])
-        if isinstance(write, Write):
-            after = self._connection.sending
-            write.undo = partial(self._connection.take_back, before, after)
+        write = self._outbox.write(self._connection.send(frame))
+        after = self._connection.sending
+        write.undo = partial(self._connection.take_back, before, after)
         return write
+
+    def _may_write(self) -> bool:
+        """Whether the connection is open for writing; a slow listener ends it."""
+        buffered = self._outbox.buffered
+        if buffered > self._options.max_buffered:
+            self._abort(BufferOverrun(buffered))
+        return self._connection.sent is None and not self._ending.is_done
 
     def _refused(self) -> Outcome[Any]:
         outcome: Outcome[Any] = Outcome()
