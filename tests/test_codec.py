@@ -67,6 +67,7 @@ def test_split_as_the_reference(data: bytes, masked: bool, most: int) -> None:
             data, start, masked, most, theirs
         )
         assert ours == theirs
+        assert list(map(hash, ours)) == list(map(hash, theirs))
         assert [type(frame) for frame in ours] == [Frame] * len(ours)
         assert [type(frame.opcode) for frame in ours] == [Opcode] * len(ours)
         assert [type(frame.fin) for frame in ours] == [bool] * len(ours)

@@ -99,6 +99,25 @@ class Cases(SynchronousTestCase):
         outcome.settle(5)
         self.assertEqual(self.successResultOf(done), 5)
 
+    def test_called(self) -> None:
+        """Whether there is a result can be seen before anybody listens."""
+        outcome: Outcome[int] = Outcome()
+        self.assertFalse(outcome.called)
+        outcome.settle(1)
+        self.assertTrue(outcome.called)
+        self.assertEqual(outcome.result, 1)
+        self.assertEqual(self.successResultOf(outcome), 1)
+
+    def test_awaited_before_it_fails(self) -> None:
+        outcome: Outcome[int] = Outcome()
+
+        async def wait() -> int:
+            return await outcome
+
+        done = Deferred.fromCoroutine(wait())
+        outcome.settle(LookupError())
+        self.failureResultOf(done, LookupError)
+
     def test_is_no_riddle(self) -> None:
         """What a Deferred doesn't have, this hasn't either."""
         self.assertFalse(hasattr(Outcome(), "nonsense"))

@@ -580,6 +580,10 @@ class TestResponse:
         assert raw.endswith(b"\r\n\r\n") and raw.count(b"\r\n\r\n") == 1
         assert b"Content-" not in raw
 
+    def test_body_without_utf8(self) -> None:
+        with pytest.raises(ValueError, match="surrogates"):
+            Response(403, body="\ud800")
+
     def test_another_type_of_body(self) -> None:
         """What the application says of its body stands alone."""
         raw = Response(403, [("content-type", "text/html")], "<b>no</b>").refusal()

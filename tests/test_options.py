@@ -33,6 +33,8 @@ def test_keywords_are_the_options() -> None:
         {"max_frame_size": None},
         {"max_frame_size": "1"},
         {"max_buffered": float("inf")},
+        {"max_frame_size": 1e6},
+        {"max_frame_size": 1 << 64},
         {"open_timeout": float("nan")},
         {"ping_frequency": 0},
         {"origins": "https://a.example"},

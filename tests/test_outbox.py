@@ -17,7 +17,7 @@ class Outlet:
 
     def __init__(self, room: int = 1 << 30) -> None:
         self.room = room
-        self.busy = False
+        self.lent = 0
         self.taken = b""
         self.calls = 0
 
@@ -39,7 +39,8 @@ class Outlet:
 class Cases(SynchronousTestCase):
     def setUp(self) -> None:
         self.drained = 0
-        self.outbox = Outbox(self.count)
+        self.outbox = Outbox()
+        self.outbox.drained = self.count
         self.outlet = Outlet()
         verifyObject(IOutlet, self.outlet)
 
@@ -116,7 +117,7 @@ class Cases(SynchronousTestCase):
         first, second = self.outbox.write([b"a"]), self.outbox.write([b"b"])
         second.cancel()
         self.failureResultOf(second, CancelledError)
-        self.outlet.busy = True
+        self.outlet.lent = 1
         first.cancel()
         self.failureResultOf(first, CancelledError)
         self.assertEqual(self.outbox.buffered, 1)

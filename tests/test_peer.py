@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
+from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -174,6 +175,27 @@ class Reading(PeerCase):
         self.assertEqual(self.successResultOf(frame).data, b"a")
         self.assertEqual(self.successResultOf(message), "b")
 
+    def test_cancelling_serves_who_waits_behind(self) -> None:
+        peer, wire = self.connect()
+        message = peer.receive()
+        wire.send(client_frame(TEXT, b"a", False))
+        frame = peer.read()
+        self.assertNoResult(frame)
+        message.cancel()
+        self.failure(message, CancelledError)
+        self.assertEqual(self.successResultOf(frame), Frame(TEXT, b"a", False))
+
+    def test_timeout_in_a_chain(self) -> None:
+        """A result that led to something to wait for can still be cancelled."""
+        peer, wire = self.connect()
+        wire.send(client_frame(TEXT, b"a"))
+        inner: Deferred[None] = Deferred()
+        chained = peer.read().addCallback(lambda _: inner)
+        chained.addTimeout(1, wire.clock)
+        wire.advance(1)
+        self.failure(chained, defer.TimeoutError)
+        self.assertTrue(inner.called)
+
     def test_async_for_ends_normally(self) -> None:
         peer, wire = self.connect()
         got = []
@@ -283,6 +305,49 @@ class Each(PeerCase):
         gate.errback(LookupError())
         self.failure(done, LookupError)
 
+    def test_ended_with_others_behind(self) -> None:
+        """Whoever waits behind is served, and nobody stays paused."""
+        for how in ("cancel", "fail"):
+            peer, wire = self.connect()
+            gate: Deferred[None] = Deferred()
+            done = peer.each(lambda frame, gate=gate: gate)
+            for _ in range(3):
+                wire.send(client_frame(BINARY, b"x" * 40_000))
+            read = peer.read()
+            self.assertTrue(wire.is_paused)
+            if how == "cancel":
+                done.cancel()
+                self.failure(done, CancelledError)
+            else:
+                gate.errback(LookupError())
+                self.failure(done, LookupError)
+            self.assertEqual(len(self.successResultOf(read).data), 40_000)
+            self.successResultOf(peer.read())
+            wire.pump()
+            self.assertFalse(wire.is_paused)
+
+    def test_many_answers_to_one_segment(self) -> None:
+        """Who returns the writes is held back within a segment, too."""
+        peer, wire = self.connect(max_buffered=1_000_000)
+        done = peer.each(lambda frame: peer.write(b"y" * 100_000))
+        wire.send(client_frame(BINARY) * 300)
+        self.assertEqual(len(wire.frames), 300)
+        self.assertNoResult(done)
+        done.addErrback(lambda _: None)
+
+    def test_receiver_leaves(self) -> None:
+        """Even what is no Exception ends only this."""
+        peer, wire = self.connect()
+
+        def receiver(frame: Frame) -> None:
+            raise SystemExit
+
+        done = peer.each(receiver)
+        wire.send(client_frame(TEXT, b"a") + client_frame(TEXT, b"b"))
+        self.failureResultOf(done, SystemExit)
+        self.assertEqual(self.successResultOf(peer.read()).data, b"b")
+        self.successResultOf(peer.write("still open"))
+
     def test_cancelled(self) -> None:
         peer, wire = self.connect()
         done = peer.each(lambda frame: done.cancel())
@@ -372,6 +437,7 @@ class Writing(PeerCase):
         self.failure(peer.write(Frame(TEXT, "text")), TypeError)  # type: ignore[arg-type]
         self.failure(peer.write(7), TypeError)  # type: ignore[arg-type]
         self.failure(peer.send("x", fragment_size=0), ValueError)
+        self.failure(peer.send(Frame(TEXT, b"x")), TypeError)  # type: ignore[arg-type]
         self.assertEqual(wire.frames, [])
         self.successResultOf(peer.write(Frame(TEXT, b"a", False)))
         self.failure(peer.write("b"), ValueError)
@@ -430,6 +496,25 @@ class Writing(PeerCase):
         self.failure(second, CancelledError)
         self.failure(third, CancelledError)
         self.assertEqual([frame.data for frame in wire.frames[1:]], [b"a", b"b", b"d"])
+
+    def test_loan_of_several_writes(self) -> None:
+        """What was lent to the transport can't be withdrawn, nor replaced."""
+        peer, wire = self.connect()
+        wire.stall()
+        peer.write(BIG)
+        wire.pump()
+        small = [peer.write(b"%03d" % number) for number in range(200)]
+        wire.unstall()
+        wire.stall()
+        wire.send(client_frame(Opcode.PING, b"abc"))
+        for write in small[1::2]:
+            write.cancel()
+            write.addErrback(lambda _: None)
+        wire.send(client_frame(Opcode.PING, b"d" * 100))
+        wire.unstall()
+        rest = [frame.data for frame in wire.frames[1:]]
+        self.assertEqual(rest[:200], [b"%03d" % number for number in range(200)])
+        self.assertEqual(rest[-1], b"d" * 100)
 
     def test_cancelling_what_is_done(self) -> None:
         peer, _ = self.connect()
@@ -526,8 +611,26 @@ class Pinging(PeerCase):
         pings[3].cancel()
         self.failure(pings[3], CancelledError)
 
+    def test_closing_when_a_pong_arrives(self) -> None:
+        peer, wire = self.connect()
+        pings = [peer.ping(b"1"), peer.ping(b"2"), peer.ping(b"3")]
+        pings[0].addCallback(lambda _: peer.close())
+        wire.send(client_frame(Opcode.PONG, b"2"))
+        self.assertEqual(self.successResultOf(pings[1]), 0)
+        self.failure(pings[2], ConnectionClosed)
+
+    def test_cancelling_when_a_pong_arrives(self) -> None:
+        peer, wire = self.connect()
+        pings = [peer.ping(b"1"), peer.ping(b"2"), peer.ping(b"3")]
+        pings[0].addCallback(lambda _: pings[1].cancel())
+        wire.send(client_frame(Opcode.PONG, b"2"))
+        self.failure(pings[1], CancelledError)
+        self.assertNoResult(pings[2])
+        pings[2].addErrback(lambda _: None)
+
     def test_too_long(self) -> None:
         peer, wire = self.connect()
+        self.failure(peer.ping("text"), TypeError)  # type: ignore[arg-type]
         self.failure(peer.ping(b"x" * 126), ValueError)
         self.assertEqual(wire.frames, [])
 
@@ -700,6 +803,8 @@ class Ending(PeerCase):
             self.failure(peer.shutdown(code), ValueError)
         self.failure(peer.shutdown(1000, "x" * 124), ValueError)
         self.failure(peer.shutdown(1000, timeout=-1), ValueError)
+        self.failure(peer.shutdown(timeout=None), TypeError)  # type: ignore[arg-type]
+        self.assertIsNone(peer.closed_by)
         self.failure(peer.shutdown("1000"), TypeError)  # type: ignore[arg-type]
         self.failure(peer.shutdown(1000, b"x"), TypeError)  # type: ignore[arg-type]
         self.assertEqual(wire.frames, [])
@@ -714,6 +819,24 @@ class Ending(PeerCase):
         self.assertFalse(self.successResultOf(done))
         self.assertIsInstance(peer.error(), CloseTimeout)
         self.assertTrue(wire.is_aborted)
+
+    def test_earliest_deadline_counts(self) -> None:
+        peer, wire = self.connect()
+        first, second = peer.shutdown(timeout=3600), peer.shutdown(timeout=5)
+        wire.advance(5)
+        self.assertFalse(self.successResultOf(first))
+        self.assertFalse(self.successResultOf(second))
+
+    def test_transport_ended_by_others(self) -> None:
+        """Who ends the transport itself is not kept waiting for ever."""
+        peer, wire = self.connect()
+        if isinstance(wire, SocketWire):
+            read = peer.read()
+            peer.write("last")
+            peer.transport.loseConnection()
+            self.assertTrue(wire.is_ended)
+            wire.fin()
+            self.failure(read, ConnectionClosed)
 
     def test_shutdown_cancelled(self) -> None:
         """Who cancels only stops waiting."""

@@ -242,6 +242,15 @@ class Asking(Case):
         self.assertEqual(wire.got.count(b"HTTP/1.1"), 1)
         self.assertEqual(self.peers, [])
 
+    def test_closed_meanwhile(self) -> None:
+        answer: Deferred[None] = Deferred()
+        wire = self.ask(answer)
+        wire.protocol.peer.close()
+        answer.callback(None)
+        wire.advance(0)
+        self.assertEqual(self.peers, [])
+        self.assertTrue(wire.is_aborted)
+
     def test_lost_meanwhile(self) -> None:
         answer: Deferred[None] = Deferred()
         wire = self.ask(answer)
@@ -499,6 +508,14 @@ class TakingOver(Case):
         wire.transport.protocol.dataReceived(request())  # type: ignore[attr-defined]
         wire.advance(6)
         self.assertEqual(wire.frames, [Frame(Opcode.CLOSE, b"\x03\xe8")])
+
+    def test_closed_by_the_handshake(self) -> None:
+        """No timer is left of a peer that its first write has closed."""
+        peer, wire = self.take_over(handshaked=False, ping_frequency=5)
+        peer.write("x").addCallback(lambda _: peer.close())
+        wire.transport.protocol.dataReceived(request())  # type: ignore[attr-defined]
+        wire.advance(0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_closed_before_the_handshake(self) -> None:
         peer, wire = self.take_over(handshaked=False)

@@ -188,6 +188,10 @@ make_frame(State *state, PyObject *opcode, PyObject *data, int fin)
     PyObject *frame = state->frame->tp_alloc(state->frame, 3);
     if (frame == NULL)
         return NULL;
+#if PY_VERSION_HEX >= 0x030E0000
+    /* Where tuples keep their hash, 0 would be taken for one. */
+    ((PyTupleObject *)frame)->ob_hash = -1;
+#endif
     PyObject *last = fin ? Py_True : Py_False;
     Py_INCREF(opcode);
     Py_INCREF(data);

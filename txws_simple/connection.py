@@ -117,8 +117,8 @@ class Connection:
         frames = decoder.receive(data)
         # The common case: nothing but messages, each of one frame.
         if (
-            self._incoming.opcode is None
-            and decoder.is_between_frames
+            decoder.is_idle
+            and self._incoming.opcode is None
             and are_messages(frames, self._max_single)
         ):
             return frames

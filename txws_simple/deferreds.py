@@ -77,6 +77,7 @@ class Outcome(Deferred[_T]):
             self._fire(result)
         else:
             self._outcome = result
+            self.called = True
 
     def hear(self) -> None:
         """Somebody looks for the first time."""
@@ -86,7 +87,7 @@ class Outcome(Deferred[_T]):
 
     def cancel(self) -> None:
         """As any Deferred's, but a result that is there already stands."""
-        if not self.is_settled:
+        if self.is_heard or not self.is_settled:
             super().cancel()
 
     def __await__(self) -> Generator[Deferred[_T], None, _T]:
@@ -94,9 +95,8 @@ class Outcome(Deferred[_T]):
             self.hear()
             if self.is_settled and not isinstance(self._outcome, Exception):
                 return self._outcome  # type: ignore[no-any-return]
-        return (yield from super().__await__())
-
-    __iter__ = __await__
+        # Not super().__await__, which in Twisted before 25 calls self.__iter__.
+        return (yield from Deferred.__iter__(self))
 
     def _fire(self, result: _T | Exception) -> None:
         if isinstance(result, Exception):
@@ -111,7 +111,9 @@ class Outcome(Deferred[_T]):
                 raise AttributeError(name)
             self.is_heard = True
             super().__init__(type(self).withdraw)
-            self.hear()
-            if self.is_settled and not self.called:
+            if self.is_settled:
+                self.called = False
                 self._fire(self._outcome)
+            else:
+                self.hear()
             return getattr(self, name)

@@ -53,9 +53,14 @@ class Ending:
             self.error = error
 
     def stop_in(self, seconds: float, stop: Callable[[], None]) -> None:
-        """Call ``stop`` if it is not done by then; only the first deadline counts."""
-        if self._deadline is None:
-            self._deadline = self._clock.callLater(seconds, stop)
+        """Call ``stop`` if it is not done by then; the earliest deadline counts."""
+        if self.is_done:
+            return
+        if self._deadline is not None:
+            if self._deadline.getTime() <= self._clock.seconds() + seconds:
+                return
+            self._deadline.cancel()
+        self._deadline = self._clock.callLater(seconds, stop)
 
     def wait(self) -> Deferred[bool]:
         """Fires when it is done, with whether it was done in order."""

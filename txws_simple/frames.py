@@ -49,6 +49,10 @@ class Decoder:
         masked: Whether the frames that arrive must be masked (they must where
             the other side is a client) or must not.
         max_frame_size: The largest payload accepted, in bytes.
+
+    Attributes:
+        is_idle: Whether no frame has begun and nothing was wrong.
+        violation: The rule that was broken, or ``None``.
     """
 
     __slots__ = (
@@ -59,6 +63,7 @@ class Decoder:
         "_max_frame_size",
         "_pieces",
         "_rest",
+        "is_idle",
         "violation",
     )
 
@@ -70,30 +75,26 @@ class Decoder:
         self._pieces: list[bytes | bytearray] = []  # of that frame, still masked
         self._latest = b""  # the one that came last
         self._arrived = 0  # how long they are together
+        self.is_idle = True
         self.violation: ProtocolError | None = None
 
     def receive(self, data: bytes) -> list[Frame]:
         """All frames, control frames among them, that ``data`` completes."""
         frames: list[Frame] = []
-        if self.violation is not None:
-            return frames
-        if self._header is not None:
-            start = self._continue(self._header, data, frames)
-        else:
-            start = 0
-            if self._rest:
+        start = 0
+        if not self.is_idle:
+            if self.violation is not None:
+                return frames
+            if self._header is not None:
+                start = self._continue(self._header, data, frames)
+            else:
                 data = self._rest + data
                 self._rest = b""
-        try:
-            self._split(data, start, frames)
-        except ProtocolError as error:
-            self.violation = error
+        start = split(data, start, self._masked, self._max_frame_size, frames)
+        self.is_idle = start == len(data) and self._header is None
+        if start < len(data):
+            self._begin(data, start)
         return frames
-
-    @property
-    def is_between_frames(self) -> bool:
-        """Whether no frame is unfinished, and nothing was wrong."""
-        return self._header is None and self.violation is None
 
     def unfinished(self) -> Frame | None:
         """The frame of which the header has arrived and the payload has not.
@@ -111,12 +112,13 @@ class Decoder:
         """The length of the unfinished frame's payload, in bytes."""
         return self._header.length if self._header is not None else 0
 
-    def _split(self, data: bytes, start: int, frames: list[Frame]) -> None:
-        """Take the frames that begin at ``start`` and after."""
-        start = split(data, start, self._masked, self._max_frame_size, frames)
-        if start == len(data):
+    def _begin(self, data: bytes, start: int) -> None:
+        """A frame begins at ``start`` that is not whole, or not without fault."""
+        try:
+            header = read_header(data, start, self._masked, self._max_frame_size)
+        except ProtocolError as error:
+            self.violation = error
             return
-        header = read_header(data, start, self._masked, self._max_frame_size)
         if header is None:
             self._rest = data[start:]
         else:

@@ -61,6 +61,7 @@ class Response:
             raise ValueError(f"{self.status!r} is no status of a handshake's answer")
         if self.status == 101 and self.body:
             raise ValueError("a 101 has no body")
+        self.body.encode()  # or an error here, where it can be mended
         for name, value in self.headers:
             if not is_token(name) or not is_field(value):
                 raise ValueError(f"header {name!r} is not valid")

@@ -29,7 +29,7 @@ class _Reader(Deferred[_T]):
     wants = True
 
     def __init__(self, inbox: Inbox) -> None:
-        super().__init__(inbox.forget)
+        super().__init__(inbox.leave)
 
     def offer(self, inbox: Inbox, frames: list[Frame]) -> list[Frame]:
         """These have just arrived, and none lies unread; which were not taken."""
@@ -119,7 +119,8 @@ class _EachReader(_Reader[None]):
         for count, frame in enumerate(frames, 1):
             try:
                 result = receiver(frame)
-            except Exception:
+            except BaseException:
+                # Whatever it is, as in a Deferred: the connection goes on.
                 self._fail(Failure())
                 return count
             if result is not None and not goes_along(result):
@@ -147,6 +148,7 @@ class _EachReader(_Reader[None]):
         self._inbox.forget(self)
         if not self.called:
             self.errback(failure)
+            self._inbox.deliver()
         else:
             # Nobody waits any more: of interest is only what is no news.
             failure.trap(WebSocketError)
@@ -241,6 +243,11 @@ class Inbox:
         reader.wants = False
         with suppress(ValueError):
             self._readers.remove(reader)
+
+    def leave(self, reader: Deferred[Any]) -> None:
+        """It is cancelled: whoever waits behind it is served."""
+        self.forget(reader)
+        self.deliver()
 
     def take(self) -> Frame:
         """The first frame."""

@@ -192,7 +192,7 @@ class IWebSocketHandler(Interface):
 class IOutlet(Interface):
     """The way out of an outbox."""
 
-    busy = Attribute("Whether the transport has bytes whose leaving it will tell of.")
+    lent = Attribute("Bytes of the first writes whose leaving it will tell of.")
 
     def send(pieces: Sequence[bytes | memoryview], size: int) -> int:
         """Send from these pieces, ``size`` bytes together, what can be sent now.

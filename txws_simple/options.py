@@ -75,7 +75,8 @@ class Options:
             value = getattr(self, name)
             if value is None and name in _BOUNDLESS:
                 continue
-            if not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+            kind: Any = (int, float) if name in _SECONDS else int
+            if not isinstance(value, kind) or not 0 < value < 1 << 63:
                 raise ValueError(f"{name} is {value!r}, not a positive number")
         for name in ("origins", "subprotocols"):
             if isinstance(getattr(self, name), str):
@@ -86,6 +87,7 @@ class Options:
 
 
 _BOUNDLESS = ("ping_frequency", "max_message_size", "max_fragments")
+_SECONDS = ("ping_frequency", "close_timeout", "open_timeout")
 _POSITIVE = (
     *_BOUNDLESS,
     "max_frame_size",

@@ -56,28 +56,25 @@ class Write(Outcome[int]):
 class Outbox:
     """What waits to be sent, first in, first out.
 
-    Args:
-        drained: Called when nothing waits any more.
-
     Attributes:
         buffered: Bytes written and not gone.
         blocked: Whether the way out took less than it was given.
+        drained: Called whenever nothing waits any more, if set.
     """
 
     __slots__ = (
         "_advancing",
         "_corks",
-        "_drained",
         "_error",
         "_last_pong",
         "_outlet",
         "_queue",
         "blocked",
         "buffered",
+        "drained",
     )
 
-    def __init__(self, drained: Callable[[], None]) -> None:
-        self._drained = drained
+    def __init__(self) -> None:
         self._outlet: IOutlet | None = None
         self._queue: deque[Write] = deque()
         self._last_pong: Write | None = None
@@ -86,6 +83,7 @@ class Outbox:
         self._corks = 0
         self.buffered = 0
         self.blocked = False
+        self.drained: Callable[[], None] | None = None
 
     def open(self, outlet: IOutlet, first: bytes) -> None:
         """Here is the way out; ``first`` goes before all that was written."""
@@ -103,8 +101,8 @@ class Outbox:
     def uncork(self) -> None:
         """It goes out now."""
         self._corks -= 1
-        if not self._corks:
-            self.flush()
+        if self._queue and not self._corks and not self.blocked:
+            self._advance(0)
 
     def write(self, pieces: list[bytes | memoryview]) -> Write:
         """Send these bytes after all others."""
@@ -143,22 +141,24 @@ class Outbox:
         self._advance(sent)
 
     def _advance(self, sent: int) -> None:
-        outlet = self._outlet
+        outlet, queue = self._outlet, self._queue
         if outlet is None or self._advancing:
             return
         self._advancing = True
         done: list[Write] = []
-        self._take_off(sent, done)
-        while self._queue and not self.blocked:
+        if sent:
+            self._take_off(sent, done)
+        while queue and not self.blocked:
             pieces, size = self._next_pieces()
             sent = outlet.send(pieces, size)
             self.blocked = sent < size
             self._take_off(sent, done)
         self._advancing = False
         for write in done:
+            write.pieces = []  # who keeps the write shall not keep the bytes
             write.settle(write.size)
-        if not self._queue:
-            self._drained()
+        if self.drained is not None and not queue:
+            self.drained()
 
     def _next_pieces(self) -> tuple[list[bytes | memoryview], int]:
         if len(self._queue) == 1:
@@ -174,6 +174,8 @@ class Outbox:
         return [b"".join(pieces)], size
 
     def _take_off(self, count: int, done: list[Write]) -> None:
+        if self._error is not None:
+            return  # lost while it was sent
         self.buffered -= count
         if not self.buffered:
             done += self._queue
@@ -200,18 +202,28 @@ class Outbox:
         """Whether nothing of a write was sent yet."""
         if write.is_settled or write.left != write.size:
             return False
-        # What is lent to the transport belongs to the first.
-        lent = self._outlet is not None and self._outlet.busy
-        return not (lent and self._queue[0] is write)
+        # What is lent to the transport may be of several writes, joined.
+        lent = self._outlet.lent if self._outlet is not None else 0
+        for earlier in self._queue:
+            if lent <= 0 or earlier is write:
+                break
+            lent -= earlier.left
+        return lent <= 0
 
     def goes_along(self, result: object) -> bool:
         """Whether it is a write that leaves with the next flush, unheard."""
-        return isinstance(result, Write) and not result.is_heard and not self.blocked
+        return (
+            isinstance(result, Write)
+            and not result.is_heard
+            and not self.blocked
+            and self.buffered <= _JOINED
+        )
 
     def lost(self, error: Exception) -> None:
         """The connection is gone: end all that waits, or comes, with ``error``."""
         self._error = error
-        queue, self._queue = self._queue, deque()
+        lost = list(self._queue)
+        self._queue.clear()
         self.buffered = 0
-        for write in queue:
+        for write in lost:
             write.settle(error)

@@ -125,23 +125,23 @@ class DirectOutlet(_Outlet):
     def send(self, pieces: Pieces, size: int) -> int:
         if self._lent:
             return 0
-        sent = self._send(pieces) if self._empty else 0
+        sent = 0
+        if self._empty:
+            try:
+                if len(pieces) == 1:
+                    sent = self._socket.send(pieces[0])
+                else:
+                    sent = self._socket.sendmsg(pieces[:_PIECES])
+            except OSError:
+                # Full, or broken: the reactor finds out, with what is lent to it.
+                pass
         if sent < size:
             self._lend(pieces, sent)
         return sent
 
     @property
-    def busy(self) -> bool:
-        return self._lent > 0
-
-    def _send(self, pieces: Pieces) -> int:
-        try:
-            if len(pieces) == 1:
-                return self._socket.send(pieces[0])
-            return self._socket.sendmsg(pieces[:_PIECES])
-        except OSError:
-            # Full, or broken: the reactor finds out which, with what is lent to it.
-            return 0
+    def lent(self) -> int:
+        return self._lent
 
     def _lend(self, pieces: Pieces, sent: int) -> None:
         for piece in pieces:
@@ -158,6 +158,9 @@ class DirectOutlet(_Outlet):
         lent, self._lent = self._lent, 0
         self._empty = True
         self._go_on(lent)
+        if self._transport.disconnecting and not self._lent:
+            # Somebody else ends the connection; it waits for its producer.
+            self._release()
 
 
 @implementer(IPushProducer, IOutlet)
@@ -192,8 +195,8 @@ class TransportOutlet(_Outlet):
         return sent
 
     @property
-    def busy(self) -> bool:
-        return False
+    def lent(self) -> int:
+        return 0
 
     def pauseProducing(self) -> None:
         """The transport has enough for now."""

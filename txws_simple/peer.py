@@ -52,7 +52,7 @@ class WebSocketPeer:
             max_fragments=options.max_fragments,
         )
         self._inbox = Inbox(options.max_unread, self._pause, self._resume)
-        self._outbox = Outbox(self._drained)
+        self._outbox = Outbox()
         self._outlet: IOutlet | None = None
         self._pinger: Pinger | None = None
         self._pings = Pings(self._now)
@@ -104,6 +104,8 @@ class WebSocketPeer:
         timeout: float | None = None,
         fragment_size: int | None = None,
     ) -> Deferred[int]:
+        if isinstance(message, Frame):
+            return fail(TypeError("send() takes a message; write() takes a Frame"))
         return self._in_time(
             lambda: self._send(fragments(as_frame(message), fragment_size)), timeout
         )
@@ -140,9 +142,11 @@ class WebSocketPeer:
     def ping(self, data: bytes = b"") -> Deferred[float]:
         if self._connection.sent is not None or self._ending.is_done:
             return self._refused()
+        if not isinstance(data, bytes):
+            return fail(TypeError(f"data is {type(data).__name__}, not bytes"))
         if len(data) > MAX_CONTROL:
             return fail(ValueError(f"ping is over {MAX_CONTROL} bytes"))
-        payload, outcome = self._pings.add(bytes(data))
+        payload, outcome = self._pings.add(data)
         self._outbox.write(self._connection.ping(payload))
         return outcome
 
@@ -155,13 +159,17 @@ class WebSocketPeer:
             if not isinstance(reason, str):
                 raise TypeError(f"reason is {type(reason).__name__}, not str")
             Close(code, reason).serialize()
+            if timeout is None:
+                raise TypeError("timeout is None, not a number of seconds")
             check_timeout(timeout)
         except (TypeError, ValueError) as error:
             return fail(error)
         waiting = self._ending.wait()
         if self._connection.over:
             self._answer()
-        elif self._connection.sent is None and not self._ending.is_done:
+        elif self._connection.sent is not None:
+            self._stop_in(timeout)
+        elif not self._ending.is_done:
             self._ending.begin("local")
             self._stop_in(timeout)
             self._outbox.write(self._connection.close(code, reason))
@@ -237,6 +245,8 @@ class WebSocketPeer:
         """The handshake has succeeded; ``response`` goes out before all else."""
         self._outlet = outlet
         self._outbox.open(outlet, response)
+        if self._ending.is_done:
+            return
         if self._options.ping_frequency is not None and self._connection.sent is None:
             self._pinger = Pinger(
                 self._options.ping_frequency,
@@ -257,13 +267,14 @@ class WebSocketPeer:
         may_answer = connection.sent is None
         outbox.cork()
         frames = connection.receive(data)
-        if connection.has_control:
+        has_control = connection.has_control
+        if has_control:
             self._receive_control(may_answer)
         self._inbox.arrive(frames)
-        if connection.has_control and connection.over:
+        if has_control and connection.over:
             self._answer()
         outbox.uncork()
-        if connection.has_control:
+        if has_control:
             self._drained()
 
     def _receive_control(self, may_answer: bool) -> None:
@@ -342,6 +353,7 @@ class WebSocketPeer:
         """The connection has to end within ``timeout`` seconds."""
         if self._pinger is not None:
             self._pinger.stop()
+        self._outbox.drained = self._drained
         self._ending.stop_in(timeout, lambda: self._abort(CloseTimeout()))
 
     def _drained(self) -> None:

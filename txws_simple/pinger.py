@@ -136,12 +136,16 @@ class Pings:
         """A pong has arrived; one that was not asked for changes nothing."""
         if all(payload != sent for sent, _, _ in self._waiting):
             return
+        answered: list[tuple[float, _Ping]] = []
         sent = None
         while sent != payload:
             # RFC 6455, section 5.5.3: a pong may answer for earlier pings too.
             sent, at, outcome = self._waiting.popleft()
-            self.latency = self._now() - at
-            outcome.settle(self.latency)
+            answered.append((self._now() - at, outcome))
+        # Whoever is told may end, ping or cancel: not before all are taken out.
+        self.latency = answered[-1][0]
+        for latency, outcome in answered:
+            outcome.settle(latency)
 
     def lost(self, error: Exception) -> None:
         """None will be answered any more."""

@@ -158,6 +158,8 @@ class WebSocketProtocol(Protocol):
         if not response.accepts:
             self._refuse(response)
             return
+        if self.peer.is_over:
+            return  # closed meanwhile: the transport is about to say so
         subprotocol = choose_subprotocol(request, self._options.subprotocols)
         answer = accept(request, subprotocol, response.headers)
         self._open(answer, request, subprotocol)
@@ -333,13 +335,16 @@ def new(
         transport.unregisterProducer()
     if isinstance(transport, ProtocolWrapper):
         transport.wrappedProtocol = protocol
+    elif getattr(transport, "TLS", False):
+        # After startTLS the transport's protocol is the layer of TLS.
+        transport.protocol.wrappedProtocol = protocol
     else:
         transport.protocol = protocol
     cast(Any, protocol).makeConnection(transport)
     if handshaked:
         protocol.begin(request, subprotocol)
     if received:
-        protocol.dataReceived(received)
+        protocol.dataReceived(bytes(received))
     with suppress(RuntimeError):
         transport.resumeProducing()
     return protocol.peer
