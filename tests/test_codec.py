@@ -138,19 +138,23 @@ def test_of_nothing(twin: Any) -> None:
 
 
 def test_wrong_arguments() -> None:
-    """They are errors, and nothing worse."""
-    for call, arguments in [
-        (codec.mask, (b"x", b"abc")),
+    """They are errors, and nothing worse, in both twins."""
+    calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
         (codec.mask, ("x", b"abcd")),
-        (codec.join, ([b"x"], b"abc")),
         (codec.join, ([1], b"abcd")),
         (codec.join, (None, b"abcd")),
-        (codec.split, (b"x", 0, True, 9, ())),
         (codec.are_messages, (None, 9)),
-    ]:
-        if codec.ACCELERATED:
-            with pytest.raises((TypeError, ValueError)):
-                call(*arguments)
+    ]
+    if codec.ACCELERATED:
+        # What plain Python bears, C must not.
+        calls += [
+            (codec.mask, (b"x", b"abc")),
+            (codec.join, ([b"x"], b"abc")),
+            (codec.split, (b"x", 0, True, 9, ())),
+        ]
+    for call, arguments in calls:
+        with pytest.raises((TypeError, ValueError)):
+            call(*arguments)
 
 
 @pytest.mark.parametrize("wish", ["forbid", "require", ""])

@@ -827,17 +827,6 @@ class Ending(PeerCase):
         self.assertFalse(self.successResultOf(first))
         self.assertFalse(self.successResultOf(second))
 
-    def test_transport_ended_by_others(self) -> None:
-        """Who ends the transport itself is not kept waiting for ever."""
-        peer, wire = self.connect()
-        if isinstance(wire, SocketWire):
-            read = peer.read()
-            peer.write("last")
-            peer.transport.loseConnection()
-            self.assertTrue(wire.is_ended)
-            wire.fin()
-            self.failure(read, ConnectionClosed)
-
     def test_shutdown_cancelled(self) -> None:
         """Who cancels only stops waiting."""
         peer, wire = self.connect()
@@ -1012,6 +1001,21 @@ class Pausing(PeerCase):
         wire.send(close_frame(1000))
         wire.fin()
         self.assertTrue(self.successResultOf(done))
+
+
+class EndedByOthers(PeerCase):
+    """Somebody else ends the transport; only a plain connection can tell."""
+
+    wire_class = SocketWire
+
+    def test_it_is_not_kept_waiting(self) -> None:
+        peer, wire = self.connect()
+        read = peer.read()
+        peer.write("last")
+        peer.transport.loseConnection()
+        self.assertTrue(wire.is_ended)
+        wire.fin()
+        self.failure(read, ConnectionClosed)
 
 
 def over_sockets(case: type[PeerCase]) -> type[PeerCase]:
