@@ -85,16 +85,75 @@ def test_join_and_mask_as_the_reference(pieces: list[bytes], key: bytes) -> None
 
 
 @given(
-    data=st.one_of(st.binary(max_size=12), st.text(max_size=8).map(str.encode)),
-    text=st.booleans(),
-    fin=st.booleans(),
-    most=st.integers(0, 12),
+    data=nearly_frames(),
+    masked=st.booleans(),
+    most=st.sampled_from([10, 126, 1 << 20, 1 << 62]),
 )
-def test_messages_as_the_reference(
-    data: bytes, text: bool, fin: bool, most: int
-) -> None:
-    frames = [Frame(Opcode.TEXT if text else Opcode.BINARY, data, fin)]
-    assert codec.are_messages(frames, most) == _pure.are_messages(frames, most)
+def test_messages_as_the_reference(data: bytes, masked: bool, most: int) -> None:
+    """The same messages, and the same place to stop."""
+    ours: list[Frame] = []
+    theirs: list[Frame] = []
+    stop = _pure.messages(data, masked, most, theirs)
+    assert codec.messages(data, masked, most, ours) == stop
+    assert ours == theirs
+    # They are the first of the frames that are there.
+    frames: list[Frame] = []
+    _pure.split(data[:stop], 0, masked, most, frames)
+    assert frames == theirs
+
+
+@given(
+    opcode=st.sampled_from([*Opcode, 1, 2, 3]),
+    data=st.one_of(payloads, st.text().map(str.encode).map(bytearray)),
+    fin=st.sampled_from([True, False, 1]),
+)
+def test_pack_frames_as_the_reference(opcode: Any, data: Any, fin: Any) -> None:
+    frame = Frame(opcode, data, fin)
+    packed = codec.pack(frame)
+    assert packed == _pure.pack(frame)
+    if packed is not None:
+        assert [packed] == encode(opcode, data)
+
+
+@given(message=st.one_of(st.text(st.characters(), max_size=200), payloads))
+def test_pack_messages_as_the_reference(message: str | bytes) -> None:
+    """The characters have surrogates among them, which have no UTF-8."""
+    packed = codec.pack(message)
+    assert packed == _pure.pack(message)
+    if packed is None:
+        assert len(message) > 16000 or not _is_encodable(message)
+
+
+def _is_encodable(message: str | bytes) -> bool:
+    try:
+        return isinstance(message, bytes) or bool(message.encode() or True)
+    except UnicodeEncodeError:
+        return False
+
+
+@twins
+@pytest.mark.parametrize("size", [0, 125, 126, 127, 16383, 16384, 65535, 65536])
+def test_pack_at_the_edges(twin: Any, size: int) -> None:
+    """Small messages in one piece, in the shortest form; no others."""
+    for message, opcode in (("a" * size, Opcode.TEXT), (b"a" * size, Opcode.BINARY)):
+        pieces = encode(opcode, b"a" * size)
+        packed = twin.pack(message)
+        assert packed == (pieces[0] if size < 16384 else None)
+        assert twin.pack(Frame(opcode, b"a" * size)) == packed
+    assert twin.pack("\u20ac" * (size // 3 + 1)) == (
+        None
+        if size // 3 * 3 + 3 >= 16384
+        else encode(Opcode.TEXT, ("\u20ac" * (size // 3 + 1)).encode())[0]
+    )
+
+
+@twins
+def test_pack_of_what_is_no_message(twin: Any) -> None:
+    class Text(str):
+        pass
+
+    for other in (None, 1, Text("a"), bytearray(b"a"), (Opcode.TEXT, b"a", True)):
+        assert twin.pack(other) is None
 
 
 @twins
@@ -112,8 +171,11 @@ def test_every_two_and_three_bytes_of_text(twin: Any) -> None:
                         valid = bool(data.decode() or True)
                     except UnicodeDecodeError:
                         valid = False
+                    sent = b"".join(encode(Opcode.TEXT, b"12345678" + data))
+                    stop = len(sent) if valid else 0
+                    assert twin.messages(sent, False, 99, []) == stop, data
                     frame = Frame(Opcode.TEXT, b"12345678" + data)
-                    assert twin.are_messages([frame], 99) is valid, data
+                    assert (twin.pack(frame) is not None) is valid, data
 
 
 @twins
@@ -127,12 +189,18 @@ def test_every_two_and_three_bytes_of_text(twin: Any) -> None:
     ],
 )
 def test_no_message_of_its_own(twin: Any, frame: Frame) -> None:
-    assert twin.are_messages([frame], 99) is False
+    """It is left where it is, with all that follows."""
+    first = b"".join(encode(Opcode.BINARY, b"first"))
+    data = first + b"".join(encode(*frame)) + first
+    found: list[Frame] = []
+    assert twin.messages(data, False, 99, found) == len(first)
+    assert found == [Frame(Opcode.BINARY, b"first")]
+    assert twin.pack(frame) is None
 
 
 @twins
 def test_of_nothing(twin: Any) -> None:
-    assert twin.are_messages([], 0) is True
+    assert twin.messages(b"", True, 9, []) == 0
     assert twin.split(b"", 0, True, 9, []) == 0
     assert twin.join([], b"abcd") == b""
 
@@ -143,7 +211,8 @@ def test_wrong_arguments() -> None:
         (codec.mask, ("x", b"abcd")),
         (codec.join, ([1], b"abcd")),
         (codec.join, (None, b"abcd")),
-        (codec.are_messages, (None, 9)),
+        (codec.messages, (None, True, 9, [])),
+        (codec.messages, (b"\x82\x00", False, "9", [])),
     ]
     if codec.ACCELERATED:
         # What plain Python bears, C must not.
@@ -151,9 +220,13 @@ def test_wrong_arguments() -> None:
             (codec.mask, (b"x", b"abc")),
             (codec.join, ([b"x"], b"abc")),
             (codec.split, (b"x", 0, True, 9, ())),
+            (codec.messages, (b"x", True, 9, ())),
+            (codec.messages, (b"x", True, -1, [])),
+            (codec.messages, (b"x", True, 9)),
+            (codec.messages, (bytearray(b"x"), True, 9, [])),
         ]
     for call, arguments in calls:
-        with pytest.raises((TypeError, ValueError)):
+        with pytest.raises((TypeError, ValueError, OverflowError)):
             call(*arguments)
 
 

@@ -35,13 +35,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "outbox": {"deferreds", "interfaces"},
     "outlet": {"interfaces"},
     "pinger": {"deferreds"},
+    "session": {
+        *("connection", "ending", "errors", "frames", "inbox", "interfaces"),
+        *("options", "outbox", "pinger"),
+    },
     "peer": {
-        *("connection", "deferreds", "ending", "errors", "frames", "inbox"),
-        *("interfaces", "messages", "options", "outbox", "pinger", "request"),
+        *("deferreds", "errors", "frames", "interfaces", "messages", "request"),
+        "session",
     },
     "protocol": {
         *("errors", "frames", "handshake", "interfaces", "options", "outlet"),
-        *("peer", "request"),
+        *("peer", "request", "session"),
     },
     "service": {"errors", "frames", "options", "peer", "protocol"},
     "__init__": {

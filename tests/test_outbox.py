@@ -156,7 +156,7 @@ class Cases(SynchronousTestCase):
         self.failureResultOf(waiting, LookupError)
         self.failureResultOf(self.outbox.write([b"d"]), LookupError)
         self.assertEqual(self.outbox.buffered, 0)
-        self.assertTrue(unheard.is_settled)
+        self.assertTrue(unheard.called)
         self.outbox.go_on(0)
         self.assertEqual(self.outlet.taken, b"a")
 

@@ -403,7 +403,7 @@ class Factories(Case):
         factory = WebSocketFactory(self.keep)
         protocol = factory.buildProtocol(None)
         protocol.makeConnection(MemoryTransport(Clock()))  # type: ignore[no-untyped-call]
-        self.assertIs(protocol.peer.clock, reactor)
+        self.assertIs(protocol.peer._session.clock, reactor)
         protocol.peer.close()
         protocol.connectionLost()
 

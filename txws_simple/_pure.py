@@ -13,7 +13,20 @@ from typing import NamedTuple
 from .errors import ProtocolError
 from .vocabulary import MAX_CONTROL, CloseCode, Frame, Opcode
 
-__all__ = ["Header", "are_messages", "join", "mask", "read_header", "split"]
+__all__ = [
+    "PACKED",
+    "Header",
+    "join",
+    "mask",
+    "messages",
+    "pack",
+    "read_header",
+    "split",
+    "write_header",
+]
+
+#: Below this size, header and payload are joined: cheaper than two pieces.
+PACKED = 16384
 
 
 class Header(NamedTuple):
@@ -121,37 +134,91 @@ def split(data: bytes, start: int, masked: bool, most: int, frames: list[Frame])
         Where it stopped: at a frame that isn't whole or isn't without fault, or
         at the end.
     """
-    size = len(data)
-    while start < size:
-        try:
-            header = read_header(data, start, masked, most)
-        except ProtocolError:
-            return start
-        if header is None or start + header.size + header.length > size:
-            return start
-        start += header.size
-        payload = mask(data[start : start + header.length], header.key)
-        frames.append(Frame(header.opcode, payload, header.fin))
-        start += header.length
+    while (found := _frame_at(data, start, masked, most)) is not None:
+        frame, start = found
+        frames.append(frame)
     return start
 
 
-def are_messages(frames: list[Frame], most: int) -> bool:
-    """Whether each frame is a message of its own, without fault."""
-    for opcode, data, fin in frames:
-        if not fin or len(data) > most:
-            return False
-        if opcode is Opcode.TEXT:
-            if not _is_utf8(data):
-                return False
-        elif opcode is not Opcode.BINARY:
-            return False
-    return True
+def messages(data: bytes, masked: bool, most: int, frames: list[Frame]) -> int:
+    """Take the messages that ``data`` begins with, as long as each is one frame.
+
+    Args:
+        data: A segment.
+        masked: Whether its frames must be masked.
+        most: The largest payload accepted, in bytes.
+        frames: Where the frames are added, unmasked.
+
+    Returns:
+        Where it stopped: at anything else, or at the end.
+    """
+    stop = 0
+    while (found := _frame_at(data, stop, masked, most)) and _is_message(found[0]):
+        frame, stop = found
+        frames.append(frame)
+    return stop
+
+
+def _frame_at(
+    data: bytes, start: int, masked: bool, most: int
+) -> tuple[Frame, int] | None:
+    """The frame at ``start``, and where it stops, if it is whole and without fault."""
+    try:
+        header = read_header(data, start, masked, most)
+    except ProtocolError:
+        return None
+    if header is None:
+        return None
+    opcode, fin, length, key, size = header
+    stop = start + size + length
+    if stop > len(data):
+        return None
+    return Frame(opcode, mask(data[start + size : stop], key), fin), stop
+
+
+def pack(message: Frame | str | bytes) -> bytes | None:
+    """A whole message as one frame without a mask.
+
+    Returns:
+        Nothing for what is no such message, is not UTF-8, or is too large to be
+        worth the copy: all that has to be looked at.
+    """
+    if type(message) is str:
+        try:
+            message = Frame(Opcode.TEXT, message.encode())
+        except UnicodeEncodeError:
+            return None
+    elif type(message) is bytes:
+        message = Frame(Opcode.BINARY, message)
+    elif type(message) is not Frame or type(message.data) is not bytes:
+        return None
+    opcode, data, _ = message
+    if len(data) >= PACKED or not _is_message(message):
+        return None
+    return write_header(opcode, True, len(data)) + data
+
+
+def write_header(opcode: Opcode, fin: bool, length: int, key: bytes = b"") -> bytes:
+    """The header of a frame, in its shortest form (RFC 6455, section 5.2)."""
+    first = (0x80 if fin else 0) | opcode
+    masked = 0x80 if key else 0
+    if length < 126:
+        return bytes((first, masked | length)) + key
+    if length < 65536:
+        return bytes((first, masked | 126)) + length.to_bytes(2, "big") + key
+    return bytes((first, masked | 127)) + length.to_bytes(8, "big") + key
+
+
+def _is_message(frame: Frame) -> bool:
+    opcode, data, fin = frame
+    if fin is not True:
+        return False
+    if opcode is Opcode.TEXT:
+        return data.isascii() or _is_utf8(data)
+    return opcode is Opcode.BINARY
 
 
 def _is_utf8(data: bytes) -> bool:
-    if data.isascii():
-        return True
     try:
         str(data, "utf-8")
     except UnicodeDecodeError:

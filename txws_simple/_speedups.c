@@ -15,6 +15,7 @@ enum { CONTINUATION = 0, TEXT = 1, BINARY = 2, CLOSE = 8, PONG = 10 };
 typedef struct {
     PyTypeObject *frame; /* the type of a Frame, a tuple of three */
     PyObject *opcodes[16]; /* the Opcode of each number, NULL for the unknown */
+    Py_ssize_t packed; /* the size from which on nothing is packed */
 } State;
 
 /* Masking: RFC 6455, section 5.3. */
@@ -234,6 +235,60 @@ read_header(const uint8_t *s, Py_ssize_t size, int masked, uint64_t most, uint64
     return *length <= most ? header : 0;
 }
 
+/* A frame that begins a segment, or follows others in it. */
+typedef struct {
+    PyObject *opcode;
+    const uint8_t *payload;
+    Py_ssize_t length, size; /* of the payload, and with the header */
+    int masked, fin;
+} Found;
+
+/* The frame at `s`, of which `size` bytes are there, if it is whole and without
+ * fault. */
+static int
+find_frame(State *state, const uint8_t *s, Py_ssize_t size, int masked, uint64_t most,
+           Found *found)
+{
+    uint64_t length;
+    int header = read_header(s, size, masked, most, &length);
+    if (!header || length > (uint64_t)(size - header))
+        return 0;
+    found->opcode = state->opcodes[s[0] & 0x0F];
+    found->payload = s + header;
+    found->length = (Py_ssize_t)length;
+    found->size = header + found->length;
+    found->masked = masked;
+    found->fin = s[0] & 0x80;
+    return found->opcode != NULL;
+}
+
+static PyObject *
+unmasked_payload(const Found *found)
+{
+    PyObject *payload = PyBytes_FromStringAndSize(NULL, found->length);
+    /* An empty payload is one object for all: nothing is written to it. */
+    if (payload == NULL || found->length == 0)
+        return payload;
+    uint8_t *to = (uint8_t *)PyBytes_AS_STRING(payload);
+    if (found->masked)
+        mask_bytes(to, found->payload, found->length, found->payload - 4);
+    else
+        memcpy(to, found->payload, found->length);
+    return payload;
+}
+
+/* Append a frame; -1 for an error. */
+static int
+append_frame(State *state, PyObject *frames, const Found *found, PyObject *payload)
+{
+    PyObject *frame = make_frame(state, found->opcode, payload, found->fin);
+    if (frame == NULL)
+        return -1;
+    int result = PyList_Append(frames, frame);
+    Py_DECREF(frame);
+    return result;
+}
+
 static PyObject *
 speedups_split(PyObject *module, PyObject *args)
 {
@@ -251,62 +306,128 @@ speedups_split(PyObject *module, PyObject *args)
     }
     const uint8_t *s = (const uint8_t *)PyBytes_AS_STRING(data);
     Py_ssize_t size = PyBytes_GET_SIZE(data);
-    while (start < size) {
-        uint64_t length;
-        int header = read_header(s + start, size - start, masked, most, &length);
-        PyObject *opcode = state->opcodes[s[start] & 0x0F];
-        if (!header || opcode == NULL
-            || length > (uint64_t)(size - start - header))
-            break;
-        const uint8_t *from = s + start + header;
-        PyObject *payload = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
+    Found found;
+    while (start < size
+           && find_frame(state, s + start, size - start, masked, most, &found)) {
+        PyObject *payload = unmasked_payload(&found);
         if (payload == NULL)
             return NULL;
-        uint8_t *to = (uint8_t *)PyBytes_AS_STRING(payload);
-        /* An empty payload is one object for all: nothing is written to it. */
-        if (length && masked)
-            mask_bytes(to, from, (Py_ssize_t)length, from - 4);
-        else if (length)
-            memcpy(to, from, length);
-        PyObject *frame = make_frame(state, opcode, payload, s[start] & 0x80);
+        int failed = append_frame(state, frames, &found, payload);
         Py_DECREF(payload);
-        if (frame == NULL || PyList_Append(frames, frame) < 0) {
-            Py_XDECREF(frame);
+        if (failed < 0)
             return NULL;
-        }
-        Py_DECREF(frame);
-        start += header + (Py_ssize_t)length;
+        start += found.size;
     }
     return PyLong_FromSsize_t(start);
 }
 
+/* Whether a frame is a message of its own, and whether what it carries may be. */
+
+static int
+is_single(State *state, PyObject *opcode, int fin)
+{
+    return fin && (opcode == state->opcodes[TEXT] || opcode == state->opcodes[BINARY]);
+}
+
+static int
+is_valid(State *state, PyObject *opcode, PyObject *data)
+{
+    return opcode != state->opcodes[TEXT]
+        || is_utf8((const uint8_t *)PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data));
+}
+
+/* The next two are called for every segment and every message: they take their
+ * arguments as they come, without a parser of formats. */
+
 static PyObject *
-speedups_are_messages(PyObject *module, PyObject *args)
+speedups_messages(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     State *state = PyModule_GetState(module);
-    PyObject *frames;
-    unsigned long long most;
-    if (!PyArg_ParseTuple(args, "O!K:are_messages", &PyList_Type, &frames, &most))
+    if (count != 4 || !PyBytes_Check(args[0]) || !PyList_Check(args[3])
+        || state->frame == NULL) {
+        PyErr_SetString(PyExc_TypeError, "messages(bytes, bool, int, list)");
         return NULL;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(frames); i++) {
-        PyObject *frame = PyList_GET_ITEM(frames, i);
-        if (!PyTuple_Check(frame) || PyTuple_GET_SIZE(frame) != 3
-            || !PyBytes_Check(PyTuple_GET_ITEM(frame, 1)))
-            Py_RETURN_FALSE;
-        PyObject *opcode = PyTuple_GET_ITEM(frame, 0);
-        PyObject *data = PyTuple_GET_ITEM(frame, 1);
-        Py_ssize_t size = PyBytes_GET_SIZE(data);
-        if (PyTuple_GET_ITEM(frame, 2) != Py_True || (unsigned long long)size > most)
-            Py_RETURN_FALSE;
-        if (opcode == state->opcodes[TEXT]) {
-            if (!is_utf8((const uint8_t *)PyBytes_AS_STRING(data), size))
-                Py_RETURN_FALSE;
-        }
-        else if (opcode != state->opcodes[BINARY]) {
-            Py_RETURN_FALSE;
-        }
     }
-    Py_RETURN_TRUE;
+    int masked = PyObject_IsTrue(args[1]);
+    unsigned long long most = PyLong_AsUnsignedLongLong(args[2]);
+    if (masked < 0 || PyErr_Occurred())
+        return NULL;
+    const uint8_t *s = (const uint8_t *)PyBytes_AS_STRING(args[0]);
+    Py_ssize_t size = PyBytes_GET_SIZE(args[0]), start = 0;
+    Found found;
+    while (start < size
+           && find_frame(state, s + start, size - start, masked, most, &found)
+           && is_single(state, found.opcode, found.fin)) {
+        PyObject *payload = unmasked_payload(&found);
+        if (payload == NULL)
+            return NULL;
+        if (!is_valid(state, found.opcode, payload)) {
+            Py_DECREF(payload);
+            break;
+        }
+        int failed = append_frame(state, args[3], &found, payload);
+        Py_DECREF(payload);
+        if (failed < 0)
+            return NULL;
+        start += found.size;
+    }
+    return PyLong_FromSsize_t(start);
+}
+
+/* One frame without a mask, in one piece. */
+static PyObject *
+pack(int opcode, const char *data, Py_ssize_t size)
+{
+    int header = size < 126 ? 2 : size < 65536 ? 4 : 10;
+    PyObject *packed = PyBytes_FromStringAndSize(NULL, header + size);
+    if (packed == NULL)
+        return NULL;
+    uint8_t *to = (uint8_t *)PyBytes_AS_STRING(packed);
+    to[0] = (uint8_t)(0x80 | opcode);
+    to[1] = (uint8_t)(header == 2 ? size : header == 4 ? 126 : 127);
+    for (int i = header - 1; i > 1; i--)
+        to[i] = (uint8_t)((uint64_t)size >> 8 * (header - 1 - i));
+    memcpy(to + header, data, size);
+    return packed;
+}
+
+static PyObject *
+pack_text(State *state, PyObject *text)
+{
+    Py_ssize_t size;
+    if (PyUnicode_GET_LENGTH(text) >= state->packed)
+        Py_RETURN_NONE;
+    const char *data = PyUnicode_AsUTF8AndSize(text, &size);
+    if (data == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
+            return NULL;
+        PyErr_Clear();
+        Py_RETURN_NONE;
+    }
+    if (size >= state->packed)
+        Py_RETURN_NONE;
+    return pack(TEXT, data, size);
+}
+
+static PyObject *
+speedups_pack(PyObject *module, PyObject *message)
+{
+    State *state = PyModule_GetState(module);
+    PyObject *opcode = state->opcodes[BINARY], *data = message;
+    int fin = 1;
+    if (PyUnicode_CheckExact(message))
+        return pack_text(state, message);
+    if (state->frame != NULL && Py_IS_TYPE(message, state->frame)
+        && PyTuple_GET_SIZE(message) == 3) {
+        opcode = PyTuple_GET_ITEM(message, 0);
+        data = PyTuple_GET_ITEM(message, 1);
+        fin = PyTuple_GET_ITEM(message, 2) == Py_True;
+    }
+    if (!PyBytes_CheckExact(data) || PyBytes_GET_SIZE(data) >= state->packed
+        || !is_single(state, opcode, fin) || !is_valid(state, opcode, data))
+        Py_RETURN_NONE;
+    return pack(opcode == state->opcodes[TEXT] ? TEXT : BINARY,
+                PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data));
 }
 
 /* The module */
@@ -316,8 +437,9 @@ speedups_configure(PyObject *module, PyObject *args)
 {
     State *state = PyModule_GetState(module);
     PyObject *frame, *opcodes;
-    if (!PyArg_ParseTuple(args, "O!O!:configure", &PyType_Type, &frame, &PyDict_Type,
-                          &opcodes))
+    Py_ssize_t packed;
+    if (!PyArg_ParseTuple(args, "O!O!n:configure", &PyType_Type, &frame, &PyDict_Type,
+                          &opcodes, &packed))
         return NULL;
     if (!PyType_IsSubtype((PyTypeObject *)frame, &PyTuple_Type)) {
         PyErr_SetString(PyExc_TypeError, "a frame is a tuple");
@@ -336,6 +458,7 @@ speedups_configure(PyObject *module, PyObject *args)
     }
     Py_INCREF(frame);
     Py_XSETREF(state->frame, (PyTypeObject *)frame);
+    state->packed = packed;
     Py_RETURN_NONE;
 }
 
@@ -364,7 +487,8 @@ static PyMethodDef methods[] = {
     {"mask", speedups_mask, METH_VARARGS, NULL},
     {"join", speedups_join, METH_VARARGS, NULL},
     {"split", speedups_split, METH_VARARGS, NULL},
-    {"are_messages", speedups_are_messages, METH_VARARGS, NULL},
+    {"messages", (PyCFunction)(void (*)(void))speedups_messages, METH_FASTCALL, NULL},
+    {"pack", speedups_pack, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 

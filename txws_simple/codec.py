@@ -10,17 +10,20 @@ import os
 from typing import TYPE_CHECKING
 
 from . import _pure
-from ._pure import Header, read_header
+from ._pure import PACKED, Header, read_header, write_header
 from .vocabulary import Frame, Opcode
 
 __all__ = [
     "ACCELERATED",
+    "PACKED",
     "Header",
-    "are_messages",
     "join",
     "mask",
+    "messages",
+    "pack",
     "read_header",
     "split",
+    "write_header",
 ]
 
 _twin = _pure
@@ -33,12 +36,13 @@ if _wish != "forbid" and not TYPE_CHECKING:
         if _wish == "require":
             raise
     else:
-        _twin.configure(Frame, {int(opcode): opcode for opcode in Opcode})
+        _twin.configure(Frame, {int(opcode): opcode for opcode in Opcode}, PACKED)
 
 #: Whether the C twin is in use.
 ACCELERATED = _twin is not _pure
 
-are_messages = _twin.are_messages
 join = _twin.join
 mask = _twin.mask
+messages = _twin.messages
+pack = _twin.pack
 split = _twin.split

@@ -17,8 +17,9 @@ from .frames import (
     Decoder,
     Frame,
     Opcode,
-    are_messages,
     encode,
+    messages,
+    pack,
 )
 from .passage import Passage, State
 
@@ -55,6 +56,7 @@ class Connection:
         "_client",
         "_decoder",
         "_incoming",
+        "_is_between",
         "_max_fragments",
         "_max_message_size",
         "_max_single",
@@ -80,6 +82,7 @@ class Connection:
         self._max_message_size = max_message_size
         self._max_fragments = max_fragments
         self._max_single = min(max_frame_size, max_message_size or max_frame_size)
+        self._is_between = True  # the next byte to arrive begins a message
         self._incoming = Passage()
         self._outgoing = Passage()
         self._begun = False  # the header of the unfinished frame was judged
@@ -109,30 +112,27 @@ class Connection:
         What else it brought stands in ``pings``, ``pongs``, ``received`` and
         ``violation`` afterwards; the last two call for an :meth:`answer`.
         """
+        frames: list[Frame] = []
+        start = 0
+        if self._is_between:
+            # The common case: nothing but messages, each of one frame.
+            start = messages(data, not self._client, self._max_single, frames)
+            if start == len(data):
+                return frames
         if self.has_control:
             self._forget_control()
-        if self.over:
-            return []
-        decoder = self._decoder
-        frames = decoder.receive(data)
-        # The common case: nothing but messages, each of one frame.
-        if (
-            decoder.is_idle
-            and self._incoming.opcode is None
-            and are_messages(frames, self._max_single)
-        ):
-            return frames
-        return self._receive_frames(frames)
+        if not self.over:
+            self._receive_frames(self._decoder.receive(data, start), frames)
+        return frames
 
-    def _receive_frames(self, frames: list[Frame]) -> list[Frame]:
-        """What :meth:`receive` gives, frame by frame."""
-        delivered: list[Frame] = []
+    def _receive_frames(self, frames: list[Frame], delivered: list[Frame]) -> None:
+        """What :meth:`receive` does, frame by frame."""
         try:
             for frame in frames:
                 if frame.opcode >= Opcode.CLOSE:
                     self._receive_control(frame)
                     if self.received is not None:
-                        return delivered
+                        return
                 else:
                     self._receive_data(frame)
                     delivered.append(frame)
@@ -142,7 +142,12 @@ class Connection:
         except ProtocolError as error:
             self.has_control = True
             self.violation = error
-        return delivered
+        finally:
+            self._is_between = (
+                self._decoder.is_idle
+                and self._incoming.opcode is None
+                and not self.has_control
+            )
 
     def _forget_control(self) -> None:
         self.has_control = False
@@ -193,7 +198,19 @@ class Connection:
                 f"message has over {self._max_fragments} fragments",
             )
 
-    # Sending: each gives the bytes of one frame, in pieces.
+    # Sending: each gives the bytes of one frame.
+
+    def pack(self, message: Frame | str | bytes) -> bytes | None:
+        """A whole message, where nothing has to be decided: the common case.
+
+        For anything else there is :meth:`send`, which also says what is wrong.
+        """
+        if self.sent is not None or self._outgoing.opcode is not None or self._client:
+            return None
+        packed = pack(message)
+        if packed is not None:
+            self._outgoing.count += 1
+        return packed
 
     def send(self, frame: Frame) -> list[bytes | memoryview]:
         """One data frame.

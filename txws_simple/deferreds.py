@@ -10,9 +10,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-__all__ = ["Outcome", "TimedOut", "check_timeout", "in_time"]
+__all__ = ["PENDING", "Outcome", "TimedOut", "check_timeout", "in_time"]
 
 _T = TypeVar("_T")
+
+#: What an `Outcome` has while it has no result.
+PENDING: Any = object()
 
 
 class TimedOut(defer.TimeoutError, TimeoutError):
@@ -57,46 +60,57 @@ class Outcome(Deferred[_T]):
 
     Attributes:
         is_heard: Whether somebody has looked.
-        is_settled: Whether there is a result.
     """
 
     is_heard = False
-    is_settled = False
-    _outcome: Any = None
+    _outcome: Any = PENDING
+    _has_fired = False
 
     def __init__(self) -> None:
         # Not the Deferred's own, on purpose: that comes with the first look.
         pass
 
+    def peek(self) -> Any:
+        """The result, the exception to fail with, or `PENDING`."""
+        return self._outcome
+
     def settle(self, result: _T | Exception) -> None:
         """Give the result, or the exception to fail with; only the first counts."""
-        if self.is_settled or self.called:
+        if self.called:
             return
-        self.is_settled = True
         if self.is_heard:
             self._fire(result)
         else:
             self._outcome = result
-            self.called = True
 
     def hear(self) -> None:
-        """Somebody looks for the first time."""
+        """Somebody looks, and there is no result yet."""
 
     def withdraw(self) -> None:
-        """Somebody cancels it, and it has no result."""
+        """Somebody cancels it, and there is no result yet."""
 
     def cancel(self) -> None:
         """As any Deferred's, but a result that is there already stands."""
-        if self.is_heard or not self.is_settled:
-            super().cancel()
+        if not self.is_heard:
+            if self.called:
+                return
+            self._begin()
+        super().cancel()
 
     def __await__(self) -> Generator[Deferred[_T], None, _T]:
         if not self.is_heard:
-            self.hear()
-            if self.is_settled and not isinstance(self._outcome, Exception):
-                return self._outcome  # type: ignore[no-any-return]
+            if self.peek() is PENDING:
+                self.hear()
+            result = self.peek()
+            if result is not PENDING and not isinstance(result, Exception):
+                return result  # type: ignore[no-any-return]
         # Not super().__await__, which in Twisted before 25 calls self.__iter__.
         return (yield from Deferred.__iter__(self))
+
+    def _begin(self) -> None:
+        """Be a Deferred from now on."""
+        self.is_heard = True
+        super().__init__(_withdraw)
 
     def _fire(self, result: _T | Exception) -> None:
         if isinstance(result, Exception):
@@ -106,14 +120,27 @@ class Outcome(Deferred[_T]):
 
     if not TYPE_CHECKING:
 
+        @property
+        def called(self) -> bool:
+            """Whether there is a result."""
+            return self._has_fired if self.is_heard else self.peek() is not PENDING
+
+        @called.setter
+        def called(self, called: bool) -> None:
+            self._has_fired = called
+
         def __getattr__(self, name: str) -> Any:
             if self.is_heard:
                 raise AttributeError(name)
-            self.is_heard = True
-            super().__init__(type(self).withdraw)
-            if self.is_settled:
-                self.called = False
-                self._fire(self._outcome)
-            else:
+            self._begin()
+            if self.peek() is PENDING:
                 self.hear()
+            result = self.peek()
+            if result is not PENDING and not self.called:
+                self._fire(result)
             return getattr(self, name)
+
+
+def _withdraw(outcome: Deferred[Any]) -> None:
+    assert isinstance(outcome, Outcome)
+    outcome.withdraw()

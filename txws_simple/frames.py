@@ -7,7 +7,17 @@ knows Twisted.
 
 from __future__ import annotations
 
-from .codec import Header, are_messages, join, mask, read_header, split
+from .codec import (
+    PACKED,
+    Header,
+    join,
+    mask,
+    messages,
+    pack,
+    read_header,
+    split,
+    write_header,
+)
 from .errors import ProtocolError
 from .vocabulary import MAX_CONTROL, Close, CloseCode, Frame, Opcode
 
@@ -18,25 +28,15 @@ __all__ = [
     "Decoder",
     "Frame",
     "Opcode",
-    "are_messages",
     "encode",
     "mask",
+    "messages",
+    "pack",
 ]
-
-#: Up to this size, header and payload are joined: cheaper than two pieces.
-_JOINED = 16384
 
 #: Pieces of an unfinished frame that are smaller than this are put together,
 #: so that a sender of tiny segments does not multiply what they occupy.
 _SMALL = 4096
-
-
-#: The headers of short frames without a mask, by first byte and length.
-_SHORT = {
-    first: [bytes((first, length)) for length in range(126)]
-    for opcode in Opcode
-    for first in (opcode, 0x80 | opcode)
-}
 
 
 class Decoder:
@@ -78,10 +78,12 @@ class Decoder:
         self.is_idle = True
         self.violation: ProtocolError | None = None
 
-    def receive(self, data: bytes) -> list[Frame]:
-        """All frames, control frames among them, that ``data`` completes."""
+    def receive(self, data: bytes, start: int = 0) -> list[Frame]:
+        """All frames, control frames among them, that ``data`` completes.
+
+        Its first ``start`` bytes, if any, were other frames, and whole.
+        """
         frames: list[Frame] = []
-        start = 0
         if not self.is_idle:
             if self.violation is not None:
                 return frames
@@ -162,18 +164,7 @@ def encode(
         fin: Whether it is the last frame of its message.
         key: Four bytes to mask it with; empty in a server.
     """
-    length = len(data)
-    first = (0x80 if fin else 0) | opcode
-    masked = 0x80 if key else 0
-    if not masked and length < 126:
-        return [_SHORT[first][length] + data]
-    if length < 126:
-        header = bytes((first, masked | length))
-    elif length < 65536:
-        header = bytes((first, masked | 126)) + length.to_bytes(2, "big")
-    else:
-        header = bytes((first, masked | 127)) + length.to_bytes(8, "big")
+    header = write_header(opcode, fin, len(data), key)
     if key:
-        header += key
         data = mask(bytes(data), key)
-    return [header + data] if length < _JOINED else [header, data]
+    return [header + data] if len(data) < PACKED else [header, data]

@@ -4,59 +4,65 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any
 
-from .deferreds import Outcome
+from .deferreds import PENDING, Outcome
 from .interfaces import IOutlet
 
 __all__ = ["Outbox", "Write"]
 
 
-#: Up to so many bytes, several small writes are joined: cheaper than as many pieces.
-_JOINED = 65536
+#: About so many bytes are sent in one go, if there are more.
+_BATCH = 65536
+
+#: Pieces that are smaller than this on average are joined to be sent: cheaper.
+_SMALL = 4096
 
 
 class Write(Outcome[int]):
     """One frame or message on its way; fires with its size, in bytes.
 
-    Listening to it is what sends it, where it would have waited for the end of
-    the segment: who waits does not wait longer than needed.
+    It doesn't hold its bytes, and nobody tells it that they have gone: it knows
+    how many pieces must have, and looks.  Listening to it is what sends it, where
+    it would have waited for the end of the segment: who waits does not wait
+    longer than needed.
 
     Attributes:
-        left: How many of its bytes have not gone.
+        last: Its last piece's number among all that were ever written, from 1 on.
+        size: How many bytes it has.
+        count: How many pieces.
         undo: Takes back what the write did to the conversation, when it is
             withdrawn; or says no.
     """
 
+    count = 1
     undo: Callable[[], bool] | None = None
 
-    def __init__(
-        self, outbox: Outbox, pieces: list[bytes | memoryview], size: int
-    ) -> None:
-        self.outbox = outbox
-        self.pieces = pieces
-        self.size = self.left = size
+    def __init__(self, outbox: Outbox, last: int, size: int) -> None:
+        self._outbox = outbox
+        self.last = last
+        self.size = size
+
+    def peek(self) -> Any:
+        outbox = self._outbox
+        return self.size if self.last <= outbox.gone else outbox.fate
 
     def hear(self) -> None:
-        if not self.is_settled:
-            self.outbox.flush()
+        self._outbox.flush()
+        if self.peek() is PENDING:
+            self._outbox.tell(self)
 
     def withdraw(self) -> None:
-        self.outbox.withdraw(self)
-
-    def sent(self, count: int) -> None:
-        """The first ``count`` bytes that were left have gone."""
-        self.left -= count
-        pieces = self.pieces
-        while pieces and count >= len(pieces[0]):
-            count -= len(pieces.pop(0))
-        if count:
-            pieces[0] = memoryview(pieces[0])[count:]
+        self._outbox.withdraw(self)
 
 
 class Outbox:
-    """What waits to be sent, first in, first out.
+    """What waits to be sent, first in, first out: the queue is of pieces of bytes.
 
     Attributes:
+        gone: How many pieces have gone, of all that were ever written.
+        fate: What becomes of the others: an exception, or `PENDING`.
         buffered: Bytes written and not gone.
         blocked: Whether the way out took less than it was given.
         drained: Called whenever nothing waits any more, if set.
@@ -65,22 +71,28 @@ class Outbox:
     __slots__ = (
         "_advancing",
         "_corks",
-        "_error",
+        "_heard",
+        "_is_cut",
         "_last_pong",
         "_outlet",
         "_queue",
         "blocked",
         "buffered",
         "drained",
+        "fate",
+        "gone",
     )
 
     def __init__(self) -> None:
         self._outlet: IOutlet | None = None
-        self._queue: deque[Write] = deque()
+        self._queue: deque[bytes | memoryview] = deque()
+        self._is_cut = False  # of the first piece a part has gone
+        self._heard: list[tuple[int, Write]] = []  # a heap: the first one first
         self._last_pong: Write | None = None
         self._advancing = False
-        self._error: Exception | None = None
         self._corks = 0
+        self.gone = 0
+        self.fate: Any = PENDING
         self.buffered = 0
         self.blocked = False
         self.drained: Callable[[], None] | None = None
@@ -89,7 +101,8 @@ class Outbox:
         """Here is the way out; ``first`` goes before all that was written."""
         self._outlet = outlet
         if first:
-            self._queue.appendleft(Write(self, [first], len(first)))
+            self._queue.appendleft(first)
+            self.gone -= 1  # so the numbers of the others hold
             self.buffered += len(first)
         if not self._corks:
             self.flush()
@@ -105,14 +118,26 @@ class Outbox:
             self._advance(0)
 
     def write(self, pieces: list[bytes | memoryview]) -> Write:
-        """Send these bytes after all others."""
-        size = len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces))
-        write = Write(self, pieces, size)
-        if self._error is not None:
-            write.settle(self._error)
-            return write
-        self._queue.append(write)
+        """Send these bytes, none of the pieces empty, after all others."""
+        size = sum(map(len, pieces))
+        if self.fate is not PENDING:
+            return Write(self, self.gone + 1, size)
+        self._queue += pieces
         self.buffered += size
+        write = Write(self, self.gone + len(self._queue), size)
+        write.count = len(pieces)
+        if not self._corks:
+            self.flush()
+        return write
+
+    def write_packed(self, piece: bytes) -> Write:
+        """The same for one piece: the common case, and so without a list."""
+        size = len(piece)
+        if self.fate is not PENDING:
+            return Write(self, self.gone + 1, size)
+        self._queue.append(piece)
+        self.buffered += size
+        write = Write(self, self.gone + len(self._queue), size)
         if not self._corks:
             self.flush()
         return write
@@ -124,9 +149,9 @@ class Outbox:
         """
         last = self._last_pong
         if self.blocked and last is not None and self._is_whole(last):
-            self.buffered += sum(map(len, pieces)) - last.size
-            last.pieces = pieces
-            last.left = last.size = sum(map(len, pieces))
+            [self._queue[last.last - self.gone - 1]] = pieces
+            self.buffered += len(pieces[0]) - last.size
+            last.size = len(pieces[0])
         else:
             self._last_pong = self.write(pieces)
 
@@ -145,69 +170,85 @@ class Outbox:
         if outlet is None or self._advancing:
             return
         self._advancing = True
-        done: list[Write] = []
         if sent:
-            self._take_off(sent, done)
+            self._take_off(sent)
         while queue and not self.blocked:
             pieces, size = self._next_pieces()
             sent = outlet.send(pieces, size)
             self.blocked = sent < size
-            self._take_off(sent, done)
+            self._take_off(sent)
         self._advancing = False
-        for write in done:
-            write.pieces = []  # who keeps the write shall not keep the bytes
-            write.settle(write.size)
+        if self._heard:
+            self._tell()
         if self.drained is not None and not queue:
             self.drained()
 
     def _next_pieces(self) -> tuple[list[bytes | memoryview], int]:
-        if len(self._queue) == 1:
-            write = self._queue[0]
-            return write.pieces, write.left
+        if self.buffered <= _BATCH:
+            pieces, size = list(self._queue), self.buffered
+        else:
+            pieces, size = self._batch()
+        if size <= _SMALL * len(pieces):
+            return [b"".join(pieces)], size
+        return pieces, size
+
+    def _batch(self) -> tuple[list[bytes | memoryview], int]:
         pieces: list[bytes | memoryview] = []
         size = 0
-        for write in self._queue:
-            pieces += write.pieces
-            size += write.left
-            if size > _JOINED:
-                return pieces, size
-        return [b"".join(pieces)], size
+        for piece in self._queue:
+            pieces.append(piece)
+            size += len(piece)
+            if size > _BATCH:
+                break
+        return pieces, size
 
-    def _take_off(self, count: int, done: list[Write]) -> None:
-        if self._error is not None:
-            return  # lost while it was sent
+    def _take_off(self, count: int) -> None:
+        queue = self._queue
         self.buffered -= count
-        if not self.buffered:
-            done += self._queue
-            self._queue.clear()
+        if self.buffered <= 0:  # below, if all was lost while it was sent
+            self.buffered = 0
+            self.gone += len(queue)
+            queue.clear()
+            self._is_cut = False
             return
-        while count and count >= self._queue[0].left:
-            write = self._queue.popleft()
-            count -= write.left
-            done.append(write)
+        while count >= len(queue[0]):
+            count -= len(queue.popleft())
+            self.gone += 1
+            self._is_cut = False
         if count:
-            self._queue[0].sent(count)
+            queue[0] = memoryview(queue[0])[count:]
+            self._is_cut = True
+
+    def tell(self, write: Write) -> None:
+        """Settle it when its bytes have gone, or are lost."""
+        heappush(self._heard, (write.last, write))
+
+    def _tell(self) -> None:
+        heard = self._heard
+        while heard and (result := heard[0][1].peek()) is not PENDING:
+            heappop(heard)[1].settle(result)
 
     def withdraw(self, write: Write) -> None:
         """Take a write back of which nothing was sent yet, if it may go."""
-        if (
-            write in self._queue
-            and self._is_whole(write)
-            and (write.undo is None or write.undo())
-        ):
-            self._queue.remove(write)
+        if self._is_whole(write) and (write.undo is None or write.undo()):
+            end = write.last - self.gone
+            for at in range(end - write.count, end):
+                # Emptied, not taken out: so the numbers of the others hold.
+                self._queue[at] = b""
             self.buffered -= write.size
+            self._take_off(0)
 
     def _is_whole(self, write: Write) -> bool:
-        """Whether nothing of a write was sent yet."""
-        if write.is_settled or write.left != write.size:
+        """Whether it waits, and nothing of it was sent yet."""
+        at = write.last - write.count - self.gone
+        if write.peek() is not PENDING or at < self._is_cut:
             return False
-        # What is lent to the transport may be of several writes, joined.
+        # What is lent to the transport may be of several pieces, joined.
         lent = self._outlet.lent if self._outlet is not None else 0
-        for earlier in self._queue:
-            if lent <= 0 or earlier is write:
+        for earlier in range(at):
+            if lent <= 0:
                 break
-            lent -= earlier.left
+            lent -= len(self._queue[earlier])
         return lent <= 0
 
     def goes_along(self, result: object) -> bool:
@@ -216,14 +257,12 @@ class Outbox:
             isinstance(result, Write)
             and not result.is_heard
             and not self.blocked
-            and self.buffered <= _JOINED
+            and self.buffered <= _BATCH
         )
 
     def lost(self, error: Exception) -> None:
         """The connection is gone: end all that waits, or comes, with ``error``."""
-        self._error = error
-        lost = list(self._queue)
+        self.fate = error
         self._queue.clear()
         self.buffered = 0
-        for write in lost:
-            write.settle(error)
+        self._tell()

@@ -28,6 +28,7 @@ from .options import Options
 from .outlet import finish, outlet_for
 from .peer import WebSocketPeer
 from .request import Request, RequestParser
+from .session import Session
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -81,7 +82,8 @@ class WebSocketProtocol(Protocol):
 
     def connectionMade(self) -> None:
         """Wait for the request, until the deadline."""
-        self.peer = WebSocketPeer(self.transport, self._options)
+        self._session = Session(self.transport, self._options)
+        self.peer = WebSocketPeer(self._session)
         self._among.add(self)
         self._stop_in(self._options.open_timeout, self._be_late)
 
@@ -97,8 +99,13 @@ class WebSocketProtocol(Protocol):
         how = "ended" if reason.check(ConnectionDone) else "was lost"
         error = ConnectionClosed(CloseCode.ABNORMAL, f"connection {how} without Close")
         error.__cause__ = reason.value
-        self.peer.ended(error)
+        self._session.ended(error)
         self._receive = _drop
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the handshake has succeeded."""
+        return self._session.is_open
 
     def begin(self, request: Request | None, subprotocol: str | None) -> None:
         """The handshake was done by somebody else: frames follow."""
@@ -158,7 +165,7 @@ class WebSocketProtocol(Protocol):
         if not response.accepts:
             self._refuse(response)
             return
-        if self.peer.is_over:
+        if self._session.is_over:
             return  # closed meanwhile: the transport is about to say so
         subprotocol = choose_subprotocol(request, self._options.subprotocols)
         answer = accept(request, subprotocol, response.headers)
@@ -174,8 +181,10 @@ class WebSocketProtocol(Protocol):
         peer = self.peer
         peer.request = request
         peer.subprotocol = subprotocol
-        self._receive = peer.data_received
-        peer.opened(outlet_for(self.transport, peer.go_on, fresh=self._fresh), answer)
+        session = self._session
+        self._receive = session.data_received
+        outlet = outlet_for(self.transport, session.outbox.go_on, fresh=self._fresh)
+        session.opened(outlet, answer)
         self._opened(peer)
 
     def _refuse(self, response: Response) -> None:
@@ -192,7 +201,7 @@ class WebSocketProtocol(Protocol):
         finish(self._transport)
         self._resume()
         reason = f"handshake refused with {response.status} {response.body}".rstrip()
-        self.peer.ended(HandshakeError(response.status, reason), by="local")
+        self._session.ended(HandshakeError(response.status, reason), by="local")
 
     def _be_late(self) -> None:
         self._refuse(Response(408 if self._decision is None else 503))
@@ -200,7 +209,7 @@ class WebSocketProtocol(Protocol):
 
     def _stop_in(self, timeout: float, stop: Callable[[], object]) -> None:
         self._stop_waiting()
-        self._deadline = self.peer.clock.callLater(timeout, stop)
+        self._deadline = self._session.clock.callLater(timeout, stop)
 
     def _stop_waiting(self) -> None:
         deadline, self._deadline = self._deadline, None
@@ -269,7 +278,7 @@ class WebSocketFactory(Factory):
         """
         ends: list[Deferred[bool]] = []
         for protocol in list(self._protocols):
-            if protocol.peer.is_open:
+            if protocol.is_open:
                 ends.append(protocol.peer.shutdown(code, timeout=timeout))
             else:
                 protocol.peer.close()

@@ -1,0 +1,262 @@
+"""One connection behind the peer: what arrives on it, what leaves, how it ends."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, Literal
+
+from .connection import Connection
+from .ending import Ending
+from .errors import CloseTimeout, ConnectionClosed, PongTimeout
+from .frames import CloseCode, Frame
+from .inbox import Inbox
+from .interfaces import IOutlet
+from .options import Options
+from .outbox import Outbox
+from .pinger import Pinger, Pings, clocks
+
+__all__ = ["Session"]
+
+#: The codes of a normal end, 1005 standing for a Close without a code.
+_NORMAL = (CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.NO_STATUS)
+
+
+class Session:
+    """The parts of one connection, and what it takes to keep them in step.
+
+    The protocol tells it what happens: ``opened``, ``data_received``, ``ended``.
+
+    Args:
+        transport: The transport below.
+        options: The limits and choices.
+
+    Attributes:
+        transport: The same.
+        options: The same.
+        clock: What schedules all that waits.
+        connection: The conversation.
+        inbox: What arrived and was not read.
+        outbox: What was written and has not gone.
+        pings: What was pinged and not answered.
+        ending: How and why it ends.
+    """
+
+    __slots__ = (
+        "_now",
+        "_outlet",
+        "_pinger",
+        "clock",
+        "connection",
+        "ending",
+        "inbox",
+        "options",
+        "outbox",
+        "pings",
+        "transport",
+    )
+
+    def __init__(self, transport: Any, options: Options) -> None:
+        self.transport = transport
+        self.options = options
+        self.clock, self._now = clocks(options.clock)
+        self.connection = Connection(
+            max_frame_size=options.max_frame_size,
+            max_message_size=options.max_message_size,
+            max_fragments=options.max_fragments,
+        )
+        self.inbox = Inbox(options.max_unread, self._pause, self._resume)
+        self.outbox = Outbox()
+        self.pings = Pings(self._now)
+        self.ending = Ending(self.clock)
+        self._outlet: IOutlet | None = None
+        self._pinger: Pinger | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the handshake has succeeded."""
+        return self._outlet is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will arrive."""
+        return self.ending.is_done or self.connection.over
+
+    @property
+    def close_code(self) -> int | None:
+        """The other side's, once it is known."""
+        received = self.connection.received
+        if received is None:
+            return CloseCode.ABNORMAL if self.ending.is_done else None
+        return received.code
+
+    # What the protocol tells
+
+    def opened(self, outlet: IOutlet, response: bytes = b"") -> None:
+        """The handshake has succeeded; ``response`` goes out before all else."""
+        self._outlet = outlet
+        self.outbox.open(outlet, response)
+        if self.ending.is_done:
+            return
+        if self.options.ping_frequency is not None and self.connection.sent is None:
+            self._pinger = Pinger(
+                self.options.ping_frequency,
+                self._keep_alive,
+                self._give_up,
+                lambda: self.inbox.paused,
+                self.clock,
+                self._now,
+            )
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have arrived behind the handshake."""
+        if self.ending.is_done:
+            return
+        if self._pinger is not None:
+            self._pinger.heard = True
+        connection, outbox = self.connection, self.outbox
+        outbox.cork()
+        frames = connection.receive(data)
+        if connection.has_control:
+            self._receive_more(frames)
+        else:
+            self.inbox.arrive(frames)
+        outbox.uncork()
+
+    def go_on(self, sent: int) -> None:
+        """The way out is free again, and ``sent`` bytes more have gone."""
+        self.outbox.go_on(sent)
+
+    def ended(
+        self, error: Exception, by: Literal["local", "remote"] = "remote"
+    ) -> None:
+        """The connection is gone, for this reason if for no other."""
+        self.ending.begin(by)
+        self._end_all(error)
+
+    # Ending
+
+    def shut_down(self, code: int, reason: str, timeout: float) -> None:
+        """End the connection in order, if that has not begun."""
+        if self.connection.over:
+            self._answer()
+        elif self.connection.sent is not None:
+            self._stop_in(timeout)
+        elif not self.ending.is_done:
+            self.ending.begin("local")
+            self._stop_in(timeout)
+            self.outbox.write(self.connection.close(code, reason))
+
+    def cut(self) -> None:
+        """End it at once; what was not read is dropped too."""
+        if not self.ending.is_done:
+            self.inbox.cut(self._end)
+            self.abort(ConnectionClosed(CloseCode.ABNORMAL, "closed here"))
+
+    def abort(self, error: Exception) -> None:
+        """End it at once, for this reason."""
+        if self.ending.is_done:
+            return
+        self.ending.begin("local")
+        if self._outlet is not None:
+            self._outlet.abort()
+        else:
+            self.transport.abortConnection()
+        self._end_all(error)
+
+    def closed(self) -> ConnectionClosed:
+        """What the verbs fail with once the connection is over."""
+        received = self.connection.received
+        if received is not None and self.connection.violation is None:
+            return ConnectionClosed(received.code, received.reason)
+        error = self.connection.violation or self.ending.error
+        reason = getattr(error, "reason", "") or "shut down here"
+        closed = ConnectionClosed(CloseCode.ABNORMAL, reason)
+        is_same = isinstance(error, ConnectionClosed)
+        closed.__cause__ = error.__cause__ if error and is_same else error
+        return closed
+
+    # Behind these
+
+    def _receive_more(self, frames: list[Frame]) -> None:
+        """Among what has arrived is more than data."""
+        connection = self.connection
+        if connection.sent is None:
+            for payload in connection.pings:
+                self.outbox.write_pong(connection.pong(payload))
+        if connection.over:
+            self._end_receiving()
+        for payload in connection.pongs:
+            self.pings.match(payload)
+        self.inbox.arrive(frames)
+        if connection.over:
+            self._answer()
+        self._drained()
+
+    def _end_receiving(self) -> None:
+        """A Close has arrived, or a violation: nothing after it matters."""
+        violation = self.connection.violation
+        self.ending.begin("local" if violation else "remote")
+        self.ending.blame(violation)
+        self.inbox.end(self._end)
+        self._stop_in(self.options.close_timeout)
+
+    def _end(self) -> ConnectionClosed | None:
+        """What readers get at the end."""
+        return None if self.close_code in _NORMAL else self.closed()
+
+    def _answer(self) -> None:
+        """All that arrived was delivered, and replied to: now our Close."""
+        if pieces := self.connection.answer():
+            self.outbox.write(pieces)
+
+    def _stop_in(self, timeout: float) -> None:
+        """The connection has to end within ``timeout`` seconds."""
+        self._stop_pinging()
+        self.outbox.drained = self._drained
+        self.ending.stop_in(timeout, lambda: self.abort(CloseTimeout()))
+
+    def _drained(self) -> None:
+        """If all was said, and all that was written has gone, this is the end."""
+        connection = self.connection
+        if connection.sent is None or not connection.over or self.outbox.buffered:
+            return
+        if self._outlet is not None:
+            self._outlet.finish()
+
+    def _end_all(self, error: Exception) -> None:
+        """Every Deferred that waits ends here, every timer too."""
+        if self.ending.is_done:
+            return
+        was_answered = self.connection.done and not self.outbox.buffered
+        self.ending.finish(was_answered and not self.connection.violation, error)
+        self._stop_pinging()
+        self.outbox.lost(self.closed())
+        self.inbox.end(self._end)
+        self.inbox.deliver()
+        self.pings.lost(self.closed())
+        self.ending.tell()
+
+    def _keep_alive(self) -> None:
+        # What waits to be taken says as much as one more ping.
+        if not self.outbox.blocked:
+            payload = self.pings.add_keepalive()
+            self.outbox.write(self.connection.ping(payload))
+
+    def _give_up(self) -> None:
+        error = PongTimeout()
+        self.ending.blame(error)
+        self.shut_down(error.code, error.reason, self.options.close_timeout)
+
+    def _stop_pinging(self) -> None:
+        if self._pinger is not None:
+            self._pinger.stop()
+
+    def _pause(self) -> None:
+        # A transport that is disconnecting may refuse.
+        with suppress(RuntimeError):
+            self.transport.pauseProducing()
+
+    def _resume(self) -> None:
+        if not self.ending.is_done:
+            with suppress(RuntimeError):
+                self.transport.resumeProducing()
