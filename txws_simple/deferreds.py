@@ -58,17 +58,19 @@ class Outcome(Deferred[_T]):
     a callback or to chain it to another; a result that is there already fires
     then.
 
+    Args:
+        outcome: The result, or the exception to fail with, where it is known.
+
     Attributes:
         is_heard: Whether somebody has looked.
     """
 
     is_heard = False
-    _outcome: Any = PENDING
     _has_fired = False
 
-    def __init__(self) -> None:
+    def __init__(self, outcome: _T | Exception = PENDING) -> None:
         # Not the Deferred's own, on purpose: that comes with the first look.
-        pass
+        self._outcome = outcome
 
     def peek(self) -> Any:
         """The result, the exception to fail with, or `PENDING`."""
@@ -83,8 +85,11 @@ class Outcome(Deferred[_T]):
         else:
             self._outcome = result
 
+    def hasten(self) -> None:
+        """Somebody looks, and there is no result yet: do what brings it now."""
+
     def hear(self) -> None:
-        """Somebody looks, and there is no result yet."""
+        """That brought none: somebody waits to be told of it."""
 
     def withdraw(self) -> None:
         """Somebody cancels it, and there is no result yet."""
@@ -99,13 +104,16 @@ class Outcome(Deferred[_T]):
 
     def __await__(self) -> Generator[Deferred[_T], None, _T]:
         if not self.is_heard:
-            if self.peek() is PENDING:
-                self.hear()
-            result = self.peek()
+            result = self._look()
             if result is not PENDING and not isinstance(result, Exception):
                 return result  # type: ignore[no-any-return]
         # Not super().__await__, which in Twisted before 25 calls self.__iter__.
         return (yield from Deferred.__iter__(self))
+
+    def _look(self) -> Any:
+        if self.peek() is PENDING:
+            self.hasten()
+        return self.peek()
 
     def _begin(self) -> None:
         """Be a Deferred from now on."""
@@ -133,10 +141,10 @@ class Outcome(Deferred[_T]):
             if self.is_heard:
                 raise AttributeError(name)
             self._begin()
-            if self.peek() is PENDING:
+            result = self._look()
+            if result is PENDING:
                 self.hear()
-            result = self.peek()
-            if result is not PENDING and not self.called:
+            elif not self.called:
                 self._fire(result)
             return getattr(self, name)
 

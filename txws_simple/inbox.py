@@ -1,157 +1,21 @@
-"""Frames that arrived and were not read yet, who waits for them, when to pause."""
+"""What arrives, who it is for, and when the sender has to pause."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred
 
-from .deferreds import Outcome
-from .errors import WebSocketError
-from .frames import Frame, Opcode
+from .deferreds import PENDING, Outcome
+from .frames import Frame
+from .readers import EachReader, FrameReader, MessageReader, Reader
+from .unread import Unread
 
 __all__ = ["Inbox"]
 
-#: What a frame occupies beside its payload, about, in bytes.
-OVERHEAD = 128
-
 _T = TypeVar("_T")
-
-
-class _Reader(Deferred[_T]):
-    """One that waits for something to read; fires when served, or with the end."""
-
-    #: Whether it would take a frame at once.
-    wants = True
-
-    def __init__(self, inbox: Inbox) -> None:
-        super().__init__(inbox.leave)
-
-    def offer(self, inbox: Inbox, frames: list[Frame]) -> list[Frame]:
-        """These have just arrived, and none lies unread; which were not taken."""
-        return frames
-
-    def serve(self, inbox: Inbox) -> bool:
-        """Take what is there; whether this reader has got what it waited for."""
-        raise NotImplementedError
-
-
-class _FrameReader(_Reader["Frame | None"]):
-    def offer(self, inbox: Inbox, frames: list[Frame]) -> list[Frame]:
-        # Its callbacks find the others where they look for them.
-        inbox.keep(frames[1:])
-        inbox.forget(self)
-        inbox.within = not frames[0].fin
-        self.callback(frames[0])
-        return []
-
-    def serve(self, inbox: Inbox) -> bool:
-        if not inbox.frames:
-            return False
-        inbox.forget(self)
-        self.callback(inbox.take())
-        return True
-
-
-class _MessageReader(_Reader["str | bytes | None"]):
-    def serve(self, inbox: Inbox) -> bool:
-        if inbox.frames and inbox.within:
-            inbox.forget(self)
-            self.errback(_within_a_message())
-            return True
-        if not inbox.messages:
-            return False
-        inbox.forget(self)
-        self.callback(inbox.take_message())
-        return True
-
-
-class _EachReader(_Reader[None]):
-    """One that stays, and is given frame after frame.
-
-    Args:
-        inbox: Where it reads.
-        receiver: Called with each frame.
-        goes_along: Whether what the receiver returned is a write that leaves by
-            itself at the end of the segment, and need not be waited for.
-    """
-
-    def __init__(
-        self,
-        inbox: Inbox,
-        receiver: Callable[[Frame], object],
-        goes_along: Callable[[object], bool],
-    ) -> None:
-        super().__init__(inbox)
-        self._inbox = inbox
-        self._receiver = receiver
-        self._goes_along = goes_along
-        self._last: object = None
-
-    def offer(self, inbox: Inbox, frames: list[Frame]) -> list[Frame]:
-        # The fast way: no frame lies anywhere in between.
-        if not self._is_ready():
-            return frames
-        count = self._take(frames)
-        inbox.within = not frames[count - 1].fin
-        return frames[count:]
-
-    def serve(self, inbox: Inbox) -> bool:
-        while inbox.frames and self._is_ready():
-            self._take((inbox.take(),))
-        return bool(self.called)
-
-    def _is_ready(self) -> bool:
-        """Whether it takes a frame, seen that the last write may still wait."""
-        last, self._last = self._last, None
-        if last is not None:
-            self._wait_for(last)
-        return self.wants
-
-    def _take(self, frames: Sequence[Frame]) -> int:
-        """Give these to the receiver, as long as it takes them; how many it took."""
-        receiver, goes_along = self._receiver, self._goes_along
-        result: object = None
-        for count, frame in enumerate(frames, 1):
-            try:
-                result = receiver(frame)
-            except BaseException:
-                # Whatever it is, as in a Deferred: the connection goes on.
-                self._fail(Failure())
-                return count
-            if result is not None and not goes_along(result):
-                self._wait_for(result)
-                result = None
-            if not self.wants:
-                return count
-        self._last = result
-        return len(frames)
-
-    def _wait_for(self, result: object) -> None:
-        if self._goes_along(result):
-            return
-        if isinstance(result, Coroutine):
-            result = ensureDeferred(result)
-        if isinstance(result, Deferred):
-            self.wants = False
-            result.addCallbacks(self._go_on, self._fail)
-
-    def _go_on(self, _: object) -> None:
-        self.wants = True
-        self._inbox.deliver()
-
-    def _fail(self, failure: Failure) -> None:
-        self._inbox.forget(self)
-        if not self.called:
-            self.errback(failure)
-            self._inbox.deliver()
-        else:
-            # Nobody waits any more: of interest is only what is no news.
-            failure.trap(WebSocketError)
 
 
 class Inbox:
@@ -164,9 +28,7 @@ class Inbox:
         resume: Called to let it go on.
 
     Attributes:
-        frames: The frames.
-        messages: How many whole messages end among them.
-        within: Whether the last frame taken was not the last of its message.
+        unread: What waits.
         paused: Whether the sender is paused.
     """
 
@@ -180,11 +42,8 @@ class Inbox:
         "_pause",
         "_readers",
         "_resume",
-        "_unread",
-        "frames",
-        "messages",
         "paused",
-        "within",
+        "unread",
     )
 
     def __init__(
@@ -193,33 +52,29 @@ class Inbox:
         self._max_unread = max_unread
         self._pause = pause
         self._resume = resume
-        self._readers: deque[_Reader[Any]] = deque()
-        self._unread = 0
+        self._readers: deque[Reader[Any]] = deque()
         self._delivering = False
         self._discards = False
         self._ended = False
         self._is_cut = False
         self._end: Callable[[], Exception | None] = lambda: None
-        self.frames: deque[Frame] = deque()
-        self.messages = 0
-        self.within = False
+        self.unread = Unread()
         self.paused = False
 
     # Reading
 
     def read(self) -> Deferred[Frame | None]:
         """The next frame, or the end."""
-        if self.frames and not self._readers:
-            frame: Outcome[Frame | None] = Outcome()
-            frame.settle(self.take())
+        if self.unread.frames and not self._readers:
+            frame: Outcome[Frame | None] = Outcome(self.unread.take())
             if self.paused:
                 self._balance()
             return frame
-        return self._wait(_FrameReader(self))
+        return self._wait(FrameReader(self))
 
     def receive(self) -> Deferred[str | bytes | None]:
         """The next whole message, or the end."""
-        return self._wait(_MessageReader(self))
+        return self._wait(MessageReader(self))
 
     def each(
         self,
@@ -227,11 +82,11 @@ class Inbox:
         goes_along: Callable[[object], bool],
     ) -> Deferred[None]:
         """Every frame from now on, until the end."""
-        return self._wait(_EachReader(self, receiver, goes_along))
+        return self._wait(EachReader(self, receiver, goes_along))
 
-    def _wait(self, reader: _Reader[_T]) -> Deferred[_T]:
+    def _wait(self, reader: Reader[_T]) -> Deferred[_T]:
         self._readers.append(reader)
-        if self.frames or self._ended:
+        if self.unread.frames or self._ended:
             self.deliver()
         elif self.paused:
             self._balance()
@@ -239,54 +94,30 @@ class Inbox:
 
     def forget(self, reader: Deferred[Any]) -> None:
         """It doesn't wait any more."""
-        assert isinstance(reader, _Reader)
+        assert isinstance(reader, Reader)
         reader.wants = False
-        with suppress(ValueError):
+        if reader in self._readers:
             self._readers.remove(reader)
 
     def leave(self, reader: Deferred[Any]) -> None:
-        """It is cancelled: whoever waits behind it is served."""
+        """The same, and whoever waits behind it is served."""
         self.forget(reader)
         self.deliver()
-
-    def take(self) -> Frame:
-        """The first frame."""
-        frame = self.frames.popleft()
-        self._unread -= len(frame.data) + OVERHEAD
-        self.messages -= frame.fin
-        self.within = not frame.fin
-        return frame
-
-    def take_message(self) -> str | bytes:
-        """The first message, which is whole."""
-        first = self.take()
-        parts = [first.data]
-        while self.within:
-            parts.append(self.take().data)
-        data = b"".join(parts) if len(parts) > 1 else first.data
-        return data.decode() if first.opcode is Opcode.TEXT else data
 
     # Arriving
 
     def arrive(self, frames: list[Frame]) -> None:
         """These frames have arrived: hand them out, as far as it goes."""
-        if frames and self._readers and not (self.frames or self._delivering):
+        if frames and self._readers and not (self.unread.frames or self._delivering):
             self._delivering = True
-            frames = self._readers[0].offer(self, frames)
-            self._delivering = False
-        if frames:
-            self.keep(frames)
-        if self.frames or self._ended:
+            try:
+                frames = self._readers[0].offer(frames)
+            finally:
+                self._delivering = False
+        if frames and not self._discards:
+            self.unread.keep(frames)
+        if self.unread.frames or self._ended:
             self.deliver()
-
-    def keep(self, frames: list[Frame]) -> None:
-        """These frames wait to be read."""
-        if self._discards:
-            return
-        self.frames.extend(frames)
-        for frame in frames:
-            self._unread += len(frame.data) + OVERHEAD
-            self.messages += frame.fin
 
     def end(self, end: Callable[[], Exception | None]) -> None:
         """Nothing more arrives.
@@ -310,9 +141,7 @@ class Inbox:
     def discard(self) -> None:
         """Forget what was not read, and what still arrives."""
         self._discards = True
-        self.frames.clear()
-        self._unread = self.messages = 0
-        self.within = False
+        self.unread.clear()
         self._balance()
 
     def deliver(self) -> None:
@@ -320,38 +149,36 @@ class Inbox:
         if self._delivering:
             return
         self._delivering = True
-        while self._readers and (self._readers[0].serve(self) or self._finish()):
-            pass
-        self._delivering = False
+        try:
+            while self._readers and self._serve(self._readers[0]):
+                pass
+        finally:
+            self._delivering = False
         self._balance()
 
-    def _finish(self) -> bool:
-        """Tell the first reader of the end, if it has come; whether it has."""
-        if not self._ended or not (self._readers[0].wants or self._is_cut):
-            return False
-        reader = self._readers.popleft()
-        end = self._end()
-        reader.wants = False
-        if end is None:
-            reader.callback(None)
-        else:
-            reader.errback(end)
+    def _serve(self, reader: Reader[Any]) -> bool:
+        """Whether this reader is done with, by what was there or by the end."""
+        result = reader.serve()
+        if reader.called:
+            return True  # it has left meanwhile
+        if result is PENDING:
+            if not self._ended or not (reader.wants or self._is_cut):
+                return False
+            result = self._end()
+        self.forget(reader)
+        reader.finish(result)
         return True
 
     def _balance(self) -> None:
         """Pause or resume the sender."""
         if self.paused:
-            if self._unread * 2 <= self._max_unread or self._is_awaited():
+            if self.unread.size * 2 <= self._max_unread or self._is_awaited():
                 self.paused = False
                 self._resume()
-        elif self._unread > self._max_unread and not self._is_awaited():
+        elif self.unread.size > self._max_unread and not self._is_awaited():
             self.paused = True
             self._pause()
 
     def _is_awaited(self) -> bool:
         # A message can be awaited while its first fragments lie here.
         return self._ended or bool(self._readers and self._readers[0].wants)
-
-
-def _within_a_message() -> RuntimeError:
-    return RuntimeError("receive() within a message whose first fragment was read")

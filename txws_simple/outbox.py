@@ -48,10 +48,11 @@ class Write(Outcome[int]):
         outbox = self._outbox
         return self.size if self.last <= outbox.gone else outbox.fate
 
-    def hear(self) -> None:
+    def hasten(self) -> None:
         self._outbox.flush()
-        if self.peek() is PENDING:
-            self._outbox.tell(self)
+
+    def hear(self) -> None:
+        self._outbox.tell(self)
 
     def withdraw(self) -> None:
         self._outbox.withdraw(self)

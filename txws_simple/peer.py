@@ -114,9 +114,7 @@ class WebSocketPeer:
         return self._connection.sent is None and not self._session.ending.is_done
 
     def _refused(self) -> Outcome[Any]:
-        outcome: Outcome[Any] = Outcome()
-        outcome.settle(self._session.closed())
-        return outcome
+        return Outcome(self._session.closed())
 
     def ping(self, data: bytes = b"") -> Deferred[float]:
         if self._connection.sent is not None or self._session.ending.is_done:

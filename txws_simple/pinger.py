@@ -94,6 +94,7 @@ class _Ping(Outcome[float]):
     """A ping's latency, once it has been answered."""
 
     def __init__(self, pings: Pings) -> None:
+        super().__init__()
         self._pings = pings
 
     def withdraw(self) -> None:
