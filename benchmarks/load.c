@@ -5,8 +5,10 @@
  * of each connection, which is compared byte by byte.
  *
  *   load echo PORT CONNECTIONS DEPTH SIZE KIND FRAGMENTS MESSAGES
+ *   load echo-tls ...
  *       KIND is binary, text (multi-byte UTF-8) or raw (no WebSocket at all:
- *       the same bytes, for servers that send back what they get).
+ *       the same bytes, for servers that send back what they get).  Over TLS
+ *       no certificate is asked for: the server is one's own.
  *   load handshake PORT CONNECTIONS HANDSHAKES
  *   load listen PORT CONNECTIONS SIZE MESSAGES
  *       The first connection sends; all get each message from the server.
@@ -22,6 +24,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +44,7 @@ static const char REQUEST[] =
 
 typedef struct {
     int fd;
+    SSL *tls;                 /* where it is on */
     int opened;               /* the handshake was done */
     int waits_to_write;       /* epoll tells when there is room */
     long sent, received;      /* whole messages */
@@ -55,6 +59,7 @@ typedef struct {
 } Connection;
 
 static int port, epoll, raw;
+static SSL_CTX *tls;
 static long depth = 1, goal, limit;
 static uint8_t *wire, *payload;
 static size_t wire_size, payload_size;
@@ -119,6 +124,38 @@ static void watch(Connection *c, int writing, int new)
     c->waits_to_write = writing;
 }
 
+/* A TLS connection, or none, under the same two verbs. */
+
+static ssize_t transmit(Connection *c, const void *data, size_t size)
+{
+    if (!c->tls)
+        return send(c->fd, data, size, MSG_NOSIGNAL);
+    size_t count;
+    if (SSL_write_ex(c->tls, data, size, &count))
+        return count;
+    errno = SSL_get_error(c->tls, 0) == SSL_ERROR_WANT_WRITE ? EAGAIN : EPROTO;
+    return -1;
+}
+
+static ssize_t receive(Connection *c, void *data, size_t size)
+{
+    if (!c->tls)
+        return recv(c->fd, data, size, 0);
+    size_t count;
+    if (SSL_read_ex(c->tls, data, size, &count))
+        return count;
+    errno = SSL_get_error(c->tls, 0) == SSL_ERROR_WANT_READ ? EAGAIN : EPROTO;
+    return -1;
+}
+
+static void begin_tls(Connection *c)
+{
+    c->tls = SSL_new(tls);
+    if (!c->tls || !SSL_set_fd(c->tls, c->fd) || SSL_connect(c->tls) != 1)
+        die("TLS");
+    SSL_set_mode(c->tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+}
+
 static void open_connection(Connection *c)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -131,17 +168,21 @@ static void open_connection(Connection *c)
     static unsigned count;
     struct sockaddr_in from = {.sin_family = AF_INET};
     from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + count++ / 20000);
+    /* The port is chosen with the destination known: there are more of these. */
+    setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
     if (bind(c->fd, (struct sockaddr *)&from, sizeof from))
         die("bind");
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (connect(c->fd, (struct sockaddr *)&address, sizeof address))
         die("connect");
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (tls)
+        begin_tls(c);
     fcntl(c->fd, F_SETFL, O_NONBLOCK);
     watch(c, 0, 1);
     if (raw)
         c->opened = 1;
-    else if (send(c->fd, REQUEST, sizeof REQUEST - 1, 0) != sizeof REQUEST - 1)
+    else if (transmit(c, REQUEST, sizeof REQUEST - 1) != sizeof REQUEST - 1)
         die("send");
 }
 
@@ -155,7 +196,7 @@ static void close_connection(Connection *c)
 static void fill(Connection *c)
 {
     while (c->sent < limit && c->sent - c->received < depth) {
-        ssize_t n = send(c->fd, wire + c->offset, wire_size - c->offset, MSG_NOSIGNAL);
+        ssize_t n = transmit(c, wire + c->offset, wire_size - c->offset);
         if (n < 0) {
             if (errno != EAGAIN)
                 die("send");
@@ -184,7 +225,7 @@ static void fill_small(Connection *c)
     if (count <= 0)
         return;
     size_t size = count * wire_size;
-    if (send(c->fd, batch, size, MSG_NOSIGNAL) != (ssize_t)size)
+    if (transmit(c, batch, size) != (ssize_t)size)
         die("send");
     c->sent += count;
 }
@@ -307,24 +348,31 @@ static size_t take_head(Connection *c, const uint8_t *data, size_t size)
     return size;
 }
 
-/* One turn; whether something arrived on `c` that was opened before. */
-static void read_from(Connection *c)
+static void take_input(Connection *c, size_t size)
 {
-    ssize_t n = recv(c->fd, input, sizeof input, 0);
-    if (n < 0 && errno == EAGAIN)
-        return;
-    if (n <= 0)
-        die("the server hung up");
     const uint8_t *data = input;
     if (!c->opened) {
-        size_t used = take_head(c, data, n);
+        size_t used = take_head(c, data, size);
         data += used;
-        n -= used;
+        size -= used;
     }
     if (raw)
-        take_raw(c, data, n);
+        take_raw(c, data, size);
     else
-        take(c, data, n);
+        take(c, data, size);
+}
+
+/* Something arrived on `c`.  What TLS has taken from the socket, epoll doesn't see. */
+static void read_from(Connection *c)
+{
+    do {
+        ssize_t n = receive(c, input, sizeof input);
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n <= 0)
+            die("the server hung up");
+        take_input(c, n);
+    } while (c->tls && SSL_pending(c->tls));
 }
 
 static double now(void)
@@ -360,25 +408,11 @@ static void pause_here(const char *word, long count, double seconds)
         exit(0);
 }
 
-static Connection *open_all(int count)
+/* Read until `wanted` connections are open, of which `opened` are. */
+static int await_open(int opened, int wanted)
 {
-    Connection *all = calloc(count, sizeof *all);
     struct epoll_event events[256];
-    int opened = raw ? count : 0;
-    for (int i = 0; i < count; i++) {
-        open_connection(&all[i]);
-        /* Not more at once than a listening socket keeps. */
-        while (!raw && i - opened >= 100) {
-            int n = happened(events, 256, "no response");
-            for (int k = 0; k < n; k++) {
-                Connection *c = events[k].data.ptr;
-                int before = c->opened;
-                read_from(c);
-                opened += c->opened - before;
-            }
-        }
-    }
-    while (opened < count) {
+    while (opened < wanted) {
         int n = happened(events, 256, "no response");
         for (int k = 0; k < n; k++) {
             Connection *c = events[k].data.ptr;
@@ -387,6 +421,19 @@ static Connection *open_all(int count)
             opened += c->opened - before;
         }
     }
+    return opened;
+}
+
+static Connection *open_all(int count)
+{
+    Connection *all = calloc(count, sizeof *all);
+    int opened = raw ? count : 0;
+    for (int i = 0; i < count; i++) {
+        open_connection(&all[i]);
+        /* Not more at once than a listening socket keeps. */
+        opened = await_open(opened, i - 100);
+    }
+    await_open(opened, count);
     return all;
 }
 
@@ -437,7 +484,7 @@ static void listen_to(int count, long messages)
             pause_here("warm", 0, 0);
             start = now();
         }
-        if (send(all[0].fd, wire, wire_size, 0) != (ssize_t)wire_size)
+        if (transmit(&all[0], wire, wire_size) != (ssize_t)wire_size)
             die("send");
         for (long end = done + count; done < end;) {
             int n = happened(events, 256, "nothing comes");
@@ -492,7 +539,9 @@ int main(int argc, char **argv)
     port = atoi(argv[2]);
     int count = atoi(argv[3]);
     epoll = epoll_create1(0);
-    if (!strcmp(argv[1], "echo") && argc == 9) {
+    if (!strcmp(argv[1], "echo-tls") && !(tls = SSL_CTX_new(TLS_client_method())))
+        die("TLS");
+    if (!strncmp(argv[1], "echo", 4) && argc == 9) {
         depth = atol(argv[4]);
         raw = !strcmp(argv[6], "raw");
         make_message(atol(argv[5]), argv[6], atoi(argv[7]));

@@ -5,7 +5,7 @@ from asyncio_common import MOST, run
 
 
 async def echo(request: web.Request) -> web.WebSocketResponse:
-    response = web.WebSocketResponse(max_msg_size=MOST, compress=False)
+    response = web.WebSocketResponse(max_msg_size=MOST, compress=False, heartbeat=20)
     await response.prepare(request)
     async for message in response:
         if message.type is WSMsgType.TEXT:

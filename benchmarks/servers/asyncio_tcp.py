@@ -2,7 +2,7 @@
 
 import asyncio
 
-from asyncio_common import run
+from asyncio_common import context, run
 
 
 class Echo(asyncio.Protocol):
@@ -15,7 +15,7 @@ class Echo(asyncio.Protocol):
 
 async def main() -> int:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Echo, "127.0.0.1", 0, backlog=4096)
+    server = await loop.create_server(Echo, "127.0.0.1", 0, backlog=4096, ssl=context())
     return server.sockets[0].getsockname()[1]
 
 

@@ -1,5 +1,6 @@
 """How the servers on Twisted listen: on a port of the kernel's choice."""
 
+import os
 import sys
 
 if "asyncio" in sys.argv or "uvloop" in sys.argv:
@@ -27,8 +28,9 @@ def listen(factory) -> None:
     if "tls" in sys.argv:
         from twisted.internet.ssl import DefaultOpenSSLContextFactory
 
-        context = DefaultOpenSSLContextFactory("server.pem", "server.pem")
-        port = reactor.listenSSL(0, factory, context, 1024, "127.0.0.1")
+        certificate = os.environ["CERTIFICATE"]
+        context = DefaultOpenSSLContextFactory(certificate, certificate)
+        port = reactor.listenSSL(0, factory, context, 4096, "127.0.0.1")
     else:
         port = reactor.listenTCP(0, factory, 4096, "127.0.0.1")
     print(port.getHost().port, flush=True)

@@ -1,4 +1,4 @@
-"""txws_simple: ``each``, and ``await read()``."""
+"""txws_simple: ``each``, ``await read()``, the same with writes awaited, a broadcast."""
 
 import sys
 
@@ -6,8 +6,15 @@ from common import MOST, listen
 
 from txws_simple import WebSocketFactory
 
+peers = []
+
 
 async def read(peer) -> None:
+    while (frame := await peer.read()) is not None:
+        peer.write(frame)
+
+
+async def awaited(peer) -> None:
     while (frame := await peer.read()) is not None:
         await peer.write(frame)
 
@@ -16,6 +23,16 @@ def each(peer):
     return peer.each(peer.write)
 
 
+def broadcast(peer):
+    def to_all(frame) -> None:
+        for listener in peers:
+            listener.write(frame)
+
+    peers.append(peer)
+    return peer.each(to_all)
+
+
+HANDLERS = {"each": each, "read": read, "awaited": awaited, "broadcast": broadcast}
 LIMITS = {
     "max_frame_size": MOST,
     "max_message_size": None,
@@ -23,4 +40,4 @@ LIMITS = {
     "max_buffered": 4 * MOST,
 }
 
-listen(WebSocketFactory(read if "read" in sys.argv else each, **LIMITS))
+listen(WebSocketFactory(HANDLERS[sys.argv[1]], **LIMITS))

@@ -1,7 +1,11 @@
-"""``websockets``."""
+"""``websockets``: an echo, or a broadcast."""
 
-from asyncio_common import MOST, run
-from websockets.asyncio.server import serve
+import sys
+
+from asyncio_common import MOST, context, run
+from websockets.asyncio.server import broadcast, serve
+
+peers = set()
 
 
 async def echo(connection) -> None:
@@ -9,9 +13,20 @@ async def echo(connection) -> None:
         await connection.send(message)
 
 
+async def to_all(connection) -> None:
+    peers.add(connection)
+    async for message in connection:
+        broadcast(peers, message)
+
+
 async def main() -> int:
     server = await serve(
-        echo, "127.0.0.1", 0, max_size=MOST, compression=None, backlog=4096
+        to_all if "broadcast" in sys.argv else echo,
+        *("127.0.0.1", 0),
+        max_size=MOST,
+        compression=None,
+        backlog=4096,
+        ssl=context(),
     )
     return server.sockets[0].getsockname()[1]
 
