@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 FLOOR = "twisted tcp"
 
@@ -52,6 +52,8 @@ BROADCAST = [name for name in SERVERS if name.startswith("broadcast")]
 #: Their scripts take ``tls`` as one more argument.
 TLS = [FLOOR, "asyncio tcp", "each", "picows", "websockets", "autobahn"]
 ECHO = [name for name in SERVERS if name not in BROADCAST]
+#: Without the one that only sends what the kernel takes at once.
+LARGE = [name for name in ECHO if name != "twisted tcp, sent at once"]
 
 
 class Load(NamedTuple):
@@ -85,8 +87,9 @@ class Load(NamedTuple):
         return [*head, *map(str, echo)]
 
 
-def _echo(title: str, connections: int, messages: int, **more: object) -> Load:
-    return Load(title, "echo", connections, messages, ECHO, **more)  # type: ignore[arg-type]
+def _echo(title: str, connections: int, messages: int, **more: Any) -> Load:
+    servers = LARGE if more.get("size", 0) >= 65536 else ECHO
+    return Load(title, "echo", connections, messages, servers, **more)
 
 
 LOADS = {

@@ -87,22 +87,26 @@ class Generator:
 def measure(server: Server, load: Load) -> tuple[float, float]:
     """Microseconds of the server's CPU for one message, and messages per second."""
     more = ["tls"] if load.mode == "echo-tls" else []
-    with serving(server, *more) as (pid, port):
-        with Generator(load.arguments(server, port)) as generator:
-            generator.stops("warm")
-            before = cpu_seconds(pid)
-            generator.go_on()
-            count, seconds = generator.stops("done")
-            spent = cpu_seconds(pid) - before
-            return spent / int(count) * 1e6, int(count) / float(seconds)
+    with (
+        serving(server, *more) as (pid, port),
+        Generator(load.arguments(server, port)) as generator,
+    ):
+        generator.stops("warm")
+        before = cpu_seconds(pid)
+        generator.go_on()
+        count, seconds = generator.stops("done")
+        spent = cpu_seconds(pid) - before
+        return spent / int(count) * 1e6, int(count) / float(seconds)
 
 
 def measure_idle(server: Server, connections: int) -> float:
     """Bytes of memory for each of so many connections that are held."""
-    with serving(server) as (pid, port):
-        with Generator(["idle", port, str(connections)]) as generator:
-            generator.stops("warm")
-            before = resident_bytes(pid)
-            generator.go_on()
-            generator.stops("done")
-            return (resident_bytes(pid) - before) / connections
+    with (
+        serving(server) as (pid, port),
+        Generator(["idle", port, str(connections)]) as generator,
+    ):
+        generator.stops("warm")
+        before = resident_bytes(pid)
+        generator.go_on()
+        generator.stops("done")
+        return (resident_bytes(pid) - before) / connections

@@ -52,6 +52,12 @@ def table(title: str, lines: Iterable[list[str]]) -> str:
     return "\n".join([*text, ""])
 
 
+def write_about(about: dict[str, str], folder: Path) -> None:
+    """What was measured on what, in a file to be included."""
+    text = ", ".join(f"{name} {what}" for name, what in about.items())
+    (folder / "about.rst").write_text(f"{text}.\n", encoding="utf-8")
+
+
 def write_tables(results: dict[str, Any], folder: Path) -> str:
     """All tables, in a file to be included; and what it says."""
     tables = [

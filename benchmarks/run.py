@@ -12,9 +12,9 @@ divided by the messages that came back; of the rounds the median, and of the rat
 to another server in the same round the median too.  Wall-clock rates are shown and
 decide nothing.  Memory is that of connections that are held and send nothing.
 
-The results go to ``results.json``, ``tables.rst`` and one SVG per load.
-``--report-only`` makes the last two anew.  ``linear.py`` has the costs that must
-grow linearly.
+The results go to ``results.json``.  ``about.rst``, ``tables.rst`` and one SVG for
+each load are made of that, and made anew by ``--report-only``.  ``linear.py`` has
+the costs that must grow linearly.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ import os
 import platform
 import resource
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from loads import IDLE, IDLE_SERVERS, LOADS, SERVERS
 from prepare import HERE, PYTHON, VENV, certify, prepare
-from report import write_plots, write_tables
+from report import write_about, write_plots, write_tables
 
 MEASURED = ["txws_simple", "Twisted", "autobahn", "picows", "uvloop", "websockets"]
 MEASURED += ["aiohttp"]
@@ -49,18 +50,16 @@ def about() -> dict[str, str]:
     }
 
 
-def run_loads(names: list[str], rounds: int) -> dict[str, Any]:
-    """All figures: load, server, then one per round."""
+def run_loads(names: list[str], rounds: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All figures of a load: server, then one per round."""
     from measure import measure
     from tqdm import tqdm
 
-    results: dict[str, Any] = {}
     total = sum(len(LOADS[name].servers) for name in names) * rounds
     with tqdm(total=total) as bar:
         for name in names:
             load = LOADS[name]
             figures = {server: {"cpu": [], "rate": []} for server in load.servers}
-            results[name] = figures
             for _ in range(rounds):
                 for server, figure in figures.items():
                     bar.set_description(f"{name}, {server}")
@@ -68,7 +67,7 @@ def run_loads(names: list[str], rounds: int) -> dict[str, Any]:
                     figure["cpu"].append(cpu)
                     figure["rate"].append(rate)
                     bar.update()
-    return results
+            yield name, figures
 
 
 def run_idle(rounds: int) -> dict[str, Any]:
@@ -116,10 +115,14 @@ def main() -> None:
     if not options.report_only:
         allow_files()
         certify()
-        results = {"about": about(), "loads": run_loads(options.loads, options.rounds)}
+        results = {"about": about(), "loads": {}}
         results["idle"] = {} if options.no_idle else run_idle(1)
-        path.write_text(json.dumps(results, indent=1), encoding="utf-8")
+        for name, figures in run_loads(options.loads, options.rounds):
+            results["loads"][name] = figures
+            # At once: a run that ends early has not been for nothing.
+            path.write_text(json.dumps(results, indent=1), encoding="utf-8")
     results = json.loads(path.read_text(encoding="utf-8"))
+    write_about(results["about"], options.out)
     write_plots(results, options.out)
     print(write_tables(results, options.out))
 

@@ -1,4 +1,4 @@
-"""txws_simple: ``each``, ``await read()``, the same with writes awaited, a broadcast."""
+"""txws_simple: ``each``, ``await read()``, with writes awaited, a broadcast."""
 
 import sys
 
