@@ -175,19 +175,22 @@ def test_the_unfinished_frame_shows_the_latest_segment(masked: bool) -> None:
     reader = decoder(masked)
     data = wire(Frame(Opcode.TEXT, b"0123456789", False), masked)
     size = len(data) - 10
-    assert reader.unfinished() is None
-    assert reader.expected == 0
+    assert reader.unfinished is None
     reader.receive(data[: size - 1])
-    assert reader.unfinished() is None
+    assert reader.unfinished is None
+    assert reader.missing == 0
     for start, end in pairwise((size - 1, size, size + 3, size + 3, size + 8)):
         reader.receive(data[start:end])
         arrived = b"0123456789"[max(0, start - size) : end - size]
-        assert reader.unfinished() == Frame(Opcode.TEXT, arrived, False)
-        assert reader.expected == 10
+        assert reader.latest(len(arrived)) == arrived
+        assert reader.unfinished is not None
+        assert reader.unfinished[:3] == (Opcode.TEXT, False, 10)
+        assert reader.missing == size + 10 - end
     assert reader.receive(data[size + 8 :]) == [
         Frame(Opcode.TEXT, b"0123456789", False)
     ]
-    assert reader.unfinished() is None
+    assert reader.unfinished is None
+    assert reader.missing == 0
 
 
 @roles
@@ -209,7 +212,7 @@ def test_a_declared_length_occupies_nothing(masked: bool) -> None:
     reader = decoder(masked, 1 << 40)
     assert held(reader, [header + (KEY if masked else b"") + b"arrived"]) < 1 << 14
     assert reader.violation is None
-    assert reader.expected == 1 << 40
+    assert reader.missing == (1 << 40) - len(b"arrived")
 
 
 @roles

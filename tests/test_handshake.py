@@ -20,7 +20,8 @@ from tests.helpers import (
 )
 from txws_simple.errors import HandshakeError
 from txws_simple.handshake import Response, accept, check, choose_subprotocol
-from txws_simple.request import Headers, Request
+from txws_simple.headers import Headers
+from txws_simple.request import Request
 
 VERSION = {"Upgrade": "websocket", "Sec_WebSocket_Version": "13"}
 SERVED = ("v2", "v1")

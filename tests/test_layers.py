@@ -22,12 +22,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_pure": {"errors", "vocabulary"},
     "codec": {"_pure", "_speedups", "vocabulary"},
     "frames": {"codec", "errors", "vocabulary"},
-    "request": {"errors"},
-    "handshake": {"errors", "request"},
+    "headers": set(),
+    "request": {"errors", "headers"},
+    "handshake": {"errors", "headers", "request"},
     "passage": {"errors", "vocabulary"},
     "connection": {"errors", "frames", "passage"},
     "messages": {"frames"},
-    "options": {"request"},
+    "options": {"headers", "request"},
     "deferreds": set(),
     "interfaces": {"frames"},
     "ending": set(),
@@ -45,21 +46,22 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("deferreds", "errors", "frames", "interfaces", "messages", "request"),
         "session",
     },
+    "opening": {"errors", "handshake", "outlet", "request", "session"},
     "protocol": {
-        *("errors", "frames", "handshake", "interfaces", "options", "outlet"),
+        *("errors", "frames", "interfaces", "opening", "options", "outlet"),
         *("peer", "request", "session"),
     },
     "service": {"errors", "frames", "options", "peer", "protocol"},
     "__init__": {
-        *("deferreds", "errors", "frames", "handshake", "interfaces", "options"),
-        *("peer", "protocol", "request"),
+        *("deferreds", "errors", "frames", "handshake", "headers", "interfaces"),
+        *("options", "peer", "protocol", "request"),
     },
 }
 
 #: The core, without I/O: it works without Twisted.
 CORE = (
     *("errors", "vocabulary", "_pure", "codec", "_speedups", "passage", "frames"),
-    *("request", "handshake", "connection", "messages", "options"),
+    *("headers", "request", "handshake", "connection", "messages", "options"),
 )
 
 

@@ -13,16 +13,15 @@ class Cases(SynchronousTestCase):
         self.clock = Clock()
         self.elapsed = Clock()
         self.log: list[str] = []
-        self.is_deaf = False
-        self.pinger = Pinger(
-            10,
-            lambda: self.log.append("ping"),
-            self.give_up,
-            lambda: self.is_deaf,
-            self.clock,
-            self.elapsed.seconds,
-        )
+        self.deaf = False
+        self.pinger = Pinger(10, self, self.clock, self.elapsed.seconds)
         self.addCleanup(self.pinger.stop)
+
+    def is_deaf(self) -> bool:
+        return self.deaf
+
+    def keep_alive(self) -> None:
+        self.log.append("ping")
 
     def give_up(self) -> None:
         self.log.append("given up")
@@ -48,7 +47,7 @@ class Cases(SynchronousTestCase):
         self.assertEqual(self.log, ["ping"] * 4)
 
     def test_deaf(self) -> None:
-        self.is_deaf = True
+        self.deaf = True
         for _ in range(4):
             self.advance(10)
         self.assertEqual(self.log, ["ping"] * 4)
@@ -69,7 +68,11 @@ class Cases(SynchronousTestCase):
         self.assertEqual(self.log, [])
 
     def test_failing(self) -> None:
-        """What goes wrong is logged, not lost."""
-        self.pinger.ping = lambda: [][0]
+        """What goes wrong is logged, not lost, and pings go on."""
+        self.keep_alive = lambda: [][0]  # type: ignore[method-assign]
         self.advance(10)
         self.assertEqual(len(self.flushLoggedErrors(IndexError)), 1)
+        del self.keep_alive
+        self.pinger.heard = True
+        self.advance(10)
+        self.assertEqual(self.log, ["ping"])

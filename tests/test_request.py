@@ -23,7 +23,8 @@ from tests.helpers import (
 from txws_simple import handshake
 from txws_simple import request as request_module
 from txws_simple.errors import HandshakeError
-from txws_simple.request import Headers, Request, RequestParser
+from txws_simple.headers import Headers
+from txws_simple.request import Request, RequestParser
 
 STATUSES = {400, 403, 405, 414, 426, 431, 505}
 CONTROLS = [chr(c) for c in (*range(0x20), 0x7F) if chr(c) not in "\t\r\n"]

@@ -12,11 +12,12 @@ from .errors import (
 )
 from .frames import CloseCode, Frame, Opcode
 from .handshake import Response
+from .headers import Headers
 from .interfaces import IRequest, IWebSocketHandler, IWebSocketPeer
 from .options import Options
 from .peer import WebSocketPeer
 from .protocol import WebSocketFactory, WebSocketProtocol, new
-from .request import Headers, Request
+from .request import Request
 
 __all__ = [
     "BufferOverrun",

@@ -115,7 +115,7 @@ def mask(data: bytes, key: bytes) -> bytes:
     return number.to_bytes(length, sys.byteorder)
 
 
-def join(pieces: Sequence[bytes | bytearray], key: bytes) -> bytes:
+def join(pieces: Sequence[bytes | bytearray | memoryview], key: bytes) -> bytes:
     """The pieces as one, masked or unmasked with ``key``."""
     return mask(b"".join(pieces), key)
 

@@ -8,6 +8,7 @@ closing handshake, and the limits.  Nothing here knows Twisted.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from .errors import ProtocolError
 from .frames import (
@@ -21,12 +22,14 @@ from .frames import (
     messages,
     pack,
 )
-from .passage import Passage, State
+from .passage import Passage, State, passage_of
 
-__all__ = ["Connection"]
-
+__all__ = ["Connection", "Sending"]
 
 _DATA = {code: code for code in (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY)}
+
+#: How many frames were sent, the message that has not been sent whole, its state.
+Sending = tuple[int, "Passage | None", "State | None"]
 
 
 class Connection:
@@ -52,8 +55,8 @@ class Connection:
 
     __slots__ = (
         "_begun",
-        "_checked",
         "_client",
+        "_count",
         "_decoder",
         "_incoming",
         "_is_between",
@@ -83,13 +86,13 @@ class Connection:
         self._max_fragments = max_fragments
         self._max_single = min(max_frame_size, max_message_size or max_frame_size)
         self._is_between = True  # the next byte to arrive begins a message
-        self._incoming = Passage()
-        self._outgoing = Passage()
+        self._incoming: Passage | None = None
+        self._outgoing: Passage | None = None
         self._begun = False  # the header of the unfinished frame was judged
-        self._checked = 0  # bytes of its payload that were judged too
+        self._count = 0  # of all data frames sent
         self.has_control = False
-        self.pings: list[bytes] = []
-        self.pongs: list[bytes] = []
+        self.pings: Sequence[bytes] = ()
+        self.pongs: Sequence[bytes] = ()
         self.sent: Close | None = None
         self.received: Close | None = None
         self.violation: ProtocolError | None = None
@@ -119,74 +122,89 @@ class Connection:
             start = messages(data, not self._client, self._max_single, frames)
             if start == len(data):
                 return frames
-        if self.has_control:
-            self._forget_control()
-        if not self.over:
-            self._receive_frames(self._decoder.receive(data, start), frames)
+        elif len(data) < self._decoder.missing and self._is_opaque:
+            # The next most common: a piece of a large frame.
+            self._decoder.keep(data)
+            return frames
+        if self.over:
+            self._note([], [])
+        else:
+            self._receive_frames(data, start, frames)
         return frames
 
-    def _receive_frames(self, frames: list[Frame], delivered: list[Frame]) -> None:
+    @property
+    def _is_text(self) -> bool:
+        """Whether the message that arrives has to be looked at."""
+        return self._incoming is not None and self._incoming.opcode is Opcode.TEXT
+
+    @property
+    def _is_opaque(self) -> bool:
+        """Whether the unfinished frame has nothing in it to be looked at."""
+        return self._begun and not self._is_text and not self.has_control
+
+    def _receive_frames(self, data: bytes, start: int, delivered: list[Frame]) -> None:
         """What :meth:`receive` does, frame by frame."""
+        pings: list[bytes] = []
+        pongs: list[bytes] = []
+        missing = self._decoder.missing
         try:
-            for frame in frames:
-                if frame.opcode >= Opcode.CLOSE:
-                    self._receive_control(frame)
-                    if self.received is not None:
-                        return
+            for frame in self._decoder.receive(data, start):
+                if frame.opcode is Opcode.PING:
+                    pings.append(frame.data)
+                elif frame.opcode is Opcode.PONG:
+                    pongs.append(frame.data)
+                elif frame.opcode is Opcode.CLOSE:
+                    self.received = Close.parse(frame.data)
+                    return
                 else:
-                    self._receive_data(frame)
+                    self._receive_data(frame, missing)
                     delivered.append(frame)
-            self._receive_unfinished()
-            if self._decoder.violation is not None:
-                raise self._decoder.violation
+            self._receive_unfinished(missing)
+            self.violation = self._decoder.violation
         except ProtocolError as error:
-            self.has_control = True
             self.violation = error
         finally:
-            self._is_between = (
-                self._decoder.is_idle
-                and self._incoming.opcode is None
-                and not self.has_control
-            )
+            self._note(pings, pongs)
 
-    def _forget_control(self) -> None:
-        self.has_control = False
-        self.pings = []
-        self.pongs = []
+    def _note(self, pings: list[bytes], pongs: list[bytes]) -> None:
+        """What a segment brought beside data."""
+        self.pings = pings
+        self.pongs = pongs
+        self.has_control = bool(pings or pongs or self.over)
+        self._is_between = (
+            self._decoder.is_idle and self._incoming is None and not self.has_control
+        )
 
-    def _receive_control(self, frame: Frame) -> None:
-        self.has_control = True
-        if frame.opcode is Opcode.PING:
-            self.pings.append(frame.data)
-        elif frame.opcode is Opcode.PONG:
-            self.pongs.append(frame.data)
-        else:
-            self.received = Close.parse(frame.data)
-
-    def _receive_data(self, frame: Frame) -> None:
+    def _receive_data(self, frame: Frame, missing: int) -> None:
+        """A whole frame; of one that had begun, ``missing`` bytes are new."""
+        _, data, fin = frame
         if not self._begun:
-            self._begin(frame.opcode, len(frame.data))
-        data = frame.data[self._checked :] if self._checked else frame.data
-        self._incoming.check(data, frame.fin)
+            self._begin(frame.opcode, len(data))
+        elif self._is_text:
+            data = data[-missing:]
         self._begun = False
-        self._checked = 0
-        if frame.fin:
-            self._incoming.reset()
+        if self._incoming is not None and self._is_text:
+            self._incoming.check(data, fin)
+        if fin:
+            self._incoming = None
 
-    def _receive_unfinished(self) -> None:
+    def _receive_unfinished(self, missing: int) -> None:
         """Judge what has arrived of a frame that isn't whole."""
-        frame = self._decoder.unfinished()
-        if frame is None or frame.opcode >= Opcode.CLOSE:
+        header = self._decoder.unfinished
+        if header is None or header.opcode >= Opcode.CLOSE:
             return
         if not self._begun:
-            self._begin(frame.opcode, self._decoder.expected)
+            self._begin(header.opcode, header.length)
             self._begun = True
-        self._incoming.check(frame.data, False)
-        self._checked += len(frame.data)
+            missing = header.length
+        if self._incoming is not None and self._is_text:
+            new = self._decoder.latest(missing - self._decoder.missing)
+            self._incoming.check(new, False)
 
     def _begin(self, opcode: Opcode, length: int) -> None:
-        message = self._incoming
-        message.begin(opcode, length)
+        """A frame's header has arrived."""
+        message = self._incoming = passage_of(opcode, self._incoming)
+        message.add(length)
         if self._max_message_size is not None and message.size > self._max_message_size:
             raise ProtocolError(
                 CloseCode.MESSAGE_TOO_BIG,
@@ -205,11 +223,11 @@ class Connection:
 
         For anything else there is :meth:`send`, which also says what is wrong.
         """
-        if self.sent is not None or self._outgoing.opcode is not None or self._client:
+        if self.sent is not None or self._outgoing is not None or self._client:
             return None
         packed = pack(message)
         if packed is not None:
-            self._outgoing.count += 1
+            self._count += 1
         return packed
 
     def send(self, frame: Frame) -> list[bytes | memoryview]:
@@ -222,40 +240,48 @@ class Connection:
         opcode, data, fin = frame
         if opcode not in _DATA:
             raise ValueError(f"{opcode!r} is not the opcode of a data frame")
-        if fin and opcode:
-            return self._send_message(_DATA[opcode], data)
-        before = self._outgoing.state()
-        try:
-            self._outgoing.begin(_DATA[opcode], len(data))
-            self._outgoing.check(data, fin)
-        except ProtocolError as error:
-            self._outgoing.restore(before)
-            raise ValueError(error.reason) from None
+        opcode = _DATA[opcode]
+        if fin and opcode is not Opcode.CONTINUATION:
+            self._check_message(opcode, data)
+        else:
+            self._outgoing = self._check_fragment(opcode, data, fin)
         # Not before: a refused frame follows nothing.
-        self._outgoing.count += 1
-        if fin:
-            self._outgoing.reset()
-        return self._encode(_DATA[opcode], data, fin)
+        self._count += 1
+        return self._encode(opcode, data, fin)
 
-    def _send_message(self, opcode: Opcode, data: bytes) -> list[bytes | memoryview]:
-        """A whole message: the common case, in which no state changes."""
-        if self._outgoing.opcode is not None:
+    def _check_message(self, opcode: Opcode, data: bytes) -> None:
+        """Whether this can be sent: the common case, in which no state changes."""
+        if self._outgoing is not None:
             raise ValueError("new message inside a fragmented one")
         if opcode is Opcode.TEXT and not data.isascii():
             str(data, "utf-8")
-        self._outgoing.count += 1
-        return encode(opcode, data, True, os.urandom(4) if self._client else b"")
+
+    def _check_fragment(self, opcode: Opcode, data: bytes, fin: bool) -> Passage | None:
+        """The same; gives the message as it will be then, ``None`` at its end."""
+        _, begun, state = self.sending
+        try:
+            message = passage_of(opcode, begun)
+            message.add(len(data))
+            message.check(data, fin)
+        except ProtocolError as error:
+            if begun is not None and state is not None:
+                begun.restore(state)
+            raise ValueError(error.reason) from None
+        return None if fin else message
 
     @property
-    def sending(self) -> State:
+    def sending(self) -> Sending:
         """How far the message is that is being sent."""
-        return self._outgoing.state()
+        message = self._outgoing
+        return self._count, message, message.state() if message is not None else None
 
-    def take_back(self, before: State, after: State) -> bool:
+    def take_back(self, before: Sending, after: Sending) -> bool:
         """Undo the sending between two states, if it was the last; whether it was."""
-        if self._outgoing.count != after[0]:
+        if self._count != after[0]:
             return False
-        self._outgoing.restore(before)
+        _, self._outgoing, state = before
+        if self._outgoing is not None and state is not None:
+            self._outgoing.restore(state)
         return True
 
     def ping(self, data: bytes) -> list[bytes | memoryview]:

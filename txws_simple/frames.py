@@ -38,6 +38,8 @@ __all__ = [
 #: so that a sender of tiny segments does not multiply what they occupy.
 _SMALL = 4096
 
+_Piece = bytes | bytearray | memoryview
+
 
 class Decoder:
     """Bytes in, frames out, however the bytes are cut.
@@ -52,18 +54,20 @@ class Decoder:
 
     Attributes:
         is_idle: Whether no frame has begun and nothing was wrong.
+        unfinished: The header of the frame of which the payload has not arrived
+            whole, or ``None``.
+        missing: How many bytes of that payload have not arrived.
         violation: The rule that was broken, or ``None``.
     """
 
     __slots__ = (
-        "_arrived",
-        "_header",
-        "_latest",
         "_masked",
         "_max_frame_size",
         "_pieces",
         "_rest",
         "is_idle",
+        "missing",
+        "unfinished",
         "violation",
     )
 
@@ -71,11 +75,10 @@ class Decoder:
         self._masked = masked
         self._max_frame_size = max_frame_size
         self._rest = b""  # a header that has not arrived whole
-        self._header: Header | None = None  # of a frame that hasn't
-        self._pieces: list[bytes | bytearray] = []  # of that frame, still masked
-        self._latest = b""  # the one that came last
-        self._arrived = 0  # how long they are together
+        self._pieces: list[_Piece] = []  # of the unfinished frame, still masked
         self.is_idle = True
+        self.unfinished: Header | None = None
+        self.missing = 0
         self.violation: ProtocolError | None = None
 
     def receive(self, data: bytes, start: int = 0) -> list[Frame]:
@@ -87,32 +90,35 @@ class Decoder:
         if not self.is_idle:
             if self.violation is not None:
                 return frames
-            if self._header is not None:
-                start = self._continue(self._header, data, frames)
+            if self.unfinished is not None:
+                start = self._continue(self.unfinished, data, frames)
             else:
                 data = self._rest + data
                 self._rest = b""
         start = split(data, start, self._masked, self._max_frame_size, frames)
-        self.is_idle = start == len(data) and self._header is None
+        self.is_idle = start == len(data) and self.unfinished is None
         if start < len(data):
             self._begin(data, start)
         return frames
 
-    def unfinished(self) -> Frame | None:
-        """The frame of which the header has arrived and the payload has not.
+    def keep(self, piece: _Piece) -> None:
+        """This is of the unfinished frame, and not its end."""
+        self.missing -= len(piece)
+        last = self._pieces[-1] if self._pieces else None
+        if len(piece) >= _SMALL:
+            self._pieces.append(piece)
+        elif isinstance(last, bytearray):
+            last += piece
+        else:
+            self._pieces.append(bytearray(piece))
 
-        Its ``data`` is what the last segment brought of it.
-        """
-        if self._header is None:
-            return None
-        opcode, fin, _, key, _ = self._header
-        turn = (self._arrived - len(self._latest)) & 3
-        return Frame(opcode, mask(self._latest, key[turn:] + key[:turn]), fin)
-
-    @property
-    def expected(self) -> int:
-        """The length of the unfinished frame's payload, in bytes."""
-        return self._header.length if self._header is not None else 0
+    def latest(self, count: int) -> bytes:
+        """The last ``count`` bytes that have arrived of the unfinished frame."""
+        assert self.unfinished is not None
+        _, _, length, key, _ = self.unfinished
+        turn = (length - self.missing - count) & 3
+        masked = bytes(memoryview(self._pieces[-1])[-count:]) if count else b""
+        return mask(masked, key[turn:] + key[:turn])
 
     def _begin(self, data: bytes, start: int) -> None:
         """A frame begins at ``start`` that is not whole, or not without fault."""
@@ -123,34 +129,25 @@ class Decoder:
             return
         if header is None:
             self._rest = data[start:]
-        else:
-            self._header = header
-            self._keep(data[start + header.size :])
+            return
+        self.unfinished = header
+        self.missing = header.length
+        # A view, for the piece may be large.
+        self.keep(memoryview(data)[start + header.size :])
 
     def _continue(self, header: Header, data: bytes, frames: list[Frame]) -> int:
         """Go on with the unfinished frame; how much of ``data`` it took."""
-        missing = header.length - self._arrived
-        self._keep(data if len(data) <= missing else data[:missing])
+        missing = self.missing
         if len(data) < missing:
+            self.keep(data)
             return len(data)
+        self._pieces.append(memoryview(data)[:missing])
         payload = join(self._pieces, header.key)
         frames.append(Frame(header.opcode, payload, header.fin))
-        self._header = None
+        self.unfinished = None
+        self.missing = 0
         self._pieces = []
-        self._latest = b""
-        self._arrived = 0
         return missing
-
-    def _keep(self, piece: bytes) -> None:
-        self._latest = piece
-        self._arrived += len(piece)
-        last = self._pieces[-1] if self._pieces else None
-        if len(piece) >= _SMALL:
-            self._pieces.append(piece)
-        elif isinstance(last, bytearray):
-            last += piece
-        else:
-            self._pieces.append(bytearray(piece))
 
 
 def encode(

@@ -13,12 +13,15 @@ from hashlib import sha1
 from http import HTTPStatus
 
 from .errors import HandshakeError
-from .request import Headers, Request, elements, is_field, is_token
+from .headers import Headers, elements, is_field, is_token
+from .request import Request
 
 __all__ = ["Response", "accept", "check", "choose_subprotocol"]
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _BASE64 = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+/")
+
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 # What the handshake answers by itself; an application must not add a second one.
 _OWN_HEADERS = frozenset(
@@ -114,10 +117,7 @@ def _serialize(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
 
 
 def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"
+    return _PHRASES.get(status, "Unknown")
 
 
 def check(request: Request, origins: Sequence[str] | None = None) -> None:

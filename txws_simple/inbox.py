@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 
@@ -18,14 +17,23 @@ __all__ = ["Inbox"]
 _T = TypeVar("_T")
 
 
+class Sender(Protocol):
+    """Where the frames come from."""
+
+    def pause(self) -> None:
+        """Send nothing more for now."""
+
+    def resume(self) -> None:
+        """Go on."""
+
+
 class Inbox:
     """What waits to be read, first in, first out, for readers in their order.
 
     Args:
         max_unread: Above this many bytes unread, each frame counted with its
             overhead, the sender is paused.
-        pause: Called to pause it.
-        resume: Called to let it go on.
+        sender: Who is paused.
 
     Attributes:
         unread: What waits.
@@ -36,28 +44,22 @@ class Inbox:
         "_delivering",
         "_discards",
         "_end",
-        "_ended",
         "_is_cut",
         "_max_unread",
-        "_pause",
         "_readers",
-        "_resume",
+        "_sender",
         "paused",
         "unread",
     )
 
-    def __init__(
-        self, max_unread: int, pause: Callable[[], None], resume: Callable[[], None]
-    ) -> None:
+    def __init__(self, max_unread: int, sender: Sender) -> None:
         self._max_unread = max_unread
-        self._pause = pause
-        self._resume = resume
-        self._readers: deque[Reader[Any]] = deque()
+        self._sender = sender
+        self._readers: list[Reader[Any]] = []
         self._delivering = False
         self._discards = False
-        self._ended = False
         self._is_cut = False
-        self._end: Callable[[], Exception | None] = lambda: None
+        self._end: Callable[[], Exception | None] | None = None  # before the end
         self.unread = Unread()
         self.paused = False
 
@@ -86,7 +88,7 @@ class Inbox:
 
     def _wait(self, reader: Reader[_T]) -> Deferred[_T]:
         self._readers.append(reader)
-        if self.unread.frames or self._ended:
+        if self.unread.frames or self._end is not None:
             self.deliver()
         elif self.paused:
             self._balance()
@@ -116,7 +118,7 @@ class Inbox:
                 self._delivering = False
         if frames and not self._discards:
             self.unread.keep(frames)
-        if self.unread.frames or self._ended:
+        if self.unread.frames or self._end is not None:
             self.deliver()
 
     def end(self, end: Callable[[], Exception | None]) -> None:
@@ -126,14 +128,13 @@ class Inbox:
             end: Gives ``None`` for the normal end, else the exception that
                 every reader gets who finds nothing more to read.
         """
-        if not self._ended:
-            self._ended = True
+        if self._end is None:
             self._end = end
 
     def cut(self, end: Callable[[], Exception | None]) -> None:
         """Nothing more is read; as :meth:`end`, but for every reader at once."""
         self.discard()
-        self._ended = self._is_cut = True
+        self._is_cut = True
         self._end = end
         for reader in self._readers:
             reader.wants = False
@@ -162,7 +163,7 @@ class Inbox:
         if reader.called:
             return True  # it has left meanwhile
         if result is PENDING:
-            if not self._ended or not (reader.wants or self._is_cut):
+            if self._end is None or not (reader.wants or self._is_cut):
                 return False
             result = self._end()
         self.forget(reader)
@@ -174,11 +175,13 @@ class Inbox:
         if self.paused:
             if self.unread.size * 2 <= self._max_unread or self._is_awaited():
                 self.paused = False
-                self._resume()
+                self._sender.resume()
         elif self.unread.size > self._max_unread and not self._is_awaited():
             self.paused = True
-            self._pause()
+            self._sender.pause()
 
     def _is_awaited(self) -> bool:
         # A message can be awaited while its first fragments lie here.
-        return self._ended or bool(self._readers and self._readers[0].wants)
+        if self._end is not None:
+            return True
+        return bool(self._readers) and self._readers[0].wants

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from .request import Request, is_token
+from .headers import is_token
+from .request import Request
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
@@ -18,6 +17,9 @@ _BATCH = 65536
 
 #: Pieces that are smaller than this on average are joined to be sent: cheaper.
 _SMALL = 4096
+
+#: So many pieces that have gone may stand before the others.
+_BEHIND = 64
 
 
 class Write(Outcome[int]):
@@ -72,6 +74,7 @@ class Outbox:
     __slots__ = (
         "_advancing",
         "_corks",
+        "_first",
         "_heard",
         "_is_cut",
         "_last_pong",
@@ -86,8 +89,11 @@ class Outbox:
 
     def __init__(self) -> None:
         self._outlet: IOutlet | None = None
-        self._queue: deque[bytes | memoryview] = deque()
-        self._is_cut = False  # of the first piece a part has gone
+        # A list, for an empty deque occupies ten times as much; what has gone is
+        # taken off its head now and then.
+        self._queue: list[bytes | memoryview] = []
+        self._first = 0  # where in it the first piece is that has not gone
+        self._is_cut = False  # of that piece a part has gone
         self._heard: list[tuple[int, Write]] = []  # a heap: the first one first
         self._last_pong: Write | None = None
         self._advancing = False
@@ -102,7 +108,7 @@ class Outbox:
         """Here is the way out; ``first`` goes before all that was written."""
         self._outlet = outlet
         if first:
-            self._queue.appendleft(first)
+            self._queue.insert(self._first, first)
             self.gone -= 1  # so the numbers of the others hold
             self.buffered += len(first)
         if not self._corks:
@@ -115,31 +121,28 @@ class Outbox:
     def uncork(self) -> None:
         """It goes out now."""
         self._corks -= 1
-        if self._queue and not self._corks and not self.blocked:
+        if self.buffered and not self._corks and not self.blocked:
             self._advance(0)
 
     def write(self, pieces: list[bytes | memoryview]) -> Write:
         """Send these bytes, none of the pieces empty, after all others."""
-        size = sum(map(len, pieces))
-        if self.fate is not PENDING:
-            return Write(self, self.gone + 1, size)
-        self._queue += pieces
-        self.buffered += size
-        write = Write(self, self.gone + len(self._queue), size)
+        write = self._add(pieces, sum(map(len, pieces)))
         write.count = len(pieces)
-        if not self._corks:
-            self.flush()
         return write
 
     def write_packed(self, piece: bytes) -> Write:
-        """The same for one piece: the common case, and so without a list."""
-        size = len(piece)
+        """The same for one piece: the common case."""
+        return self._add((piece,), len(piece))
+
+    def _add(self, pieces: Sequence[bytes | memoryview], size: int) -> Write:
+        queue = self._queue
         if self.fate is not PENDING:
             return Write(self, self.gone + 1, size)
-        self._queue.append(piece)
+        queue += pieces
         self.buffered += size
-        write = Write(self, self.gone + len(self._queue), size)
-        if not self._corks:
+        write = Write(self, self.gone + len(queue) - self._first, size)
+        # A large one gains nothing by going with others.
+        if not self._corks or self.buffered > _BATCH:
             self.flush()
         return write
 
@@ -150,7 +153,7 @@ class Outbox:
         """
         last = self._last_pong
         if self.blocked and last is not None and self._is_whole(last):
-            [self._queue[last.last - self.gone - 1]] = pieces
+            [self._queue[self._place(last)]] = pieces
             self.buffered += len(pieces[0]) - last.size
             last.size = len(pieces[0])
         else:
@@ -158,7 +161,7 @@ class Outbox:
 
     def flush(self) -> None:
         """Send what can be sent now, and tell who waits for it."""
-        if self._queue and not self.blocked:
+        if self.buffered and not self.blocked:
             self._advance(0)
 
     def go_on(self, sent: int) -> None:
@@ -167,13 +170,13 @@ class Outbox:
         self._advance(sent)
 
     def _advance(self, sent: int) -> None:
-        outlet, queue = self._outlet, self._queue
+        outlet = self._outlet
         if outlet is None or self._advancing:
             return
         self._advancing = True
         if sent:
             self._take_off(sent)
-        while queue and not self.blocked:
+        while self.buffered and not self.blocked:
             pieces, size = self._next_pieces()
             sent = outlet.send(pieces, size)
             self.blocked = sent < size
@@ -181,22 +184,23 @@ class Outbox:
         self._advancing = False
         if self._heard:
             self._tell()
-        if self.drained is not None and not queue:
+        if self.drained is not None and not self.buffered:
             self.drained()
 
-    def _next_pieces(self) -> tuple[list[bytes | memoryview], int]:
-        if self.buffered <= _BATCH:
-            pieces, size = list(self._queue), self.buffered
-        else:
+    def _next_pieces(self) -> tuple[Sequence[bytes | memoryview], int]:
+        pieces: Sequence[bytes | memoryview] = self._queue
+        size = self.buffered
+        if size > _BATCH or self._first:
             pieces, size = self._batch()
-        if size <= _SMALL * len(pieces):
-            return [b"".join(pieces)], size
+        if len(pieces) > 1 and size <= _SMALL * len(pieces):
+            return (b"".join(pieces),), size
         return pieces, size
 
     def _batch(self) -> tuple[list[bytes | memoryview], int]:
         pieces: list[bytes | memoryview] = []
         size = 0
-        for piece in self._queue:
+        for at in range(self._first, len(self._queue)):
+            piece = self._queue[at]
             pieces.append(piece)
             size += len(piece)
             if size > _BATCH:
@@ -204,21 +208,28 @@ class Outbox:
         return pieces, size
 
     def _take_off(self, count: int) -> None:
-        queue = self._queue
+        queue, first = self._queue, self._first
         self.buffered -= count
         if self.buffered <= 0:  # below, if all was lost while it was sent
             self.buffered = 0
-            self.gone += len(queue)
+            self.gone += len(queue) - first
             queue.clear()
+            self._first = 0
             self._is_cut = False
             return
-        while count >= len(queue[0]):
-            count -= len(queue.popleft())
-            self.gone += 1
+        while count >= len(queue[first]):
+            count -= len(queue[first])
+            queue[first] = b""
+            first += 1
             self._is_cut = False
         if count:
-            queue[0] = memoryview(queue[0])[count:]
+            queue[first] = memoryview(queue[first])[count:]
             self._is_cut = True
+        self.gone += first - self._first
+        self._first = first
+        if first > _BEHIND and first * 2 > len(queue):
+            del queue[:first]
+            self._first = 0
 
     def tell(self, write: Write) -> None:
         """Settle it when its bytes have gone, or are lost."""
@@ -232,38 +243,42 @@ class Outbox:
     def withdraw(self, write: Write) -> None:
         """Take a write back of which nothing was sent yet, if it may go."""
         if self._is_whole(write) and (write.undo is None or write.undo()):
-            end = write.last - self.gone
-            for at in range(end - write.count, end):
+            last = self._place(write)
+            for at in range(last - write.count + 1, last + 1):
                 # Emptied, not taken out: so the numbers of the others hold.
                 self._queue[at] = b""
             self.buffered -= write.size
             self._take_off(0)
 
+    def _place(self, write: Write) -> int:
+        """Where in the queue the last piece of this write is."""
+        return write.last - 1 - self.gone + self._first
+
     def _is_whole(self, write: Write) -> bool:
         """Whether it waits, and nothing of it was sent yet."""
-        at = write.last - write.count - self.gone
-        if write.peek() is not PENDING or at < self._is_cut:
+        first = self._place(write) - write.count + 1
+        if write.peek() is not PENDING or first < self._first + self._is_cut:
             return False
         # What is lent to the transport may be of several pieces, joined.
         lent = self._outlet.lent if self._outlet is not None else 0
-        for earlier in range(at):
+        for earlier in range(self._first, first):
             if lent <= 0:
                 break
             lent -= len(self._queue[earlier])
         return lent <= 0
 
     def goes_along(self, result: object) -> bool:
-        """Whether it is a write that leaves with the next flush, unheard."""
+        """Whether it is a write that has gone, or goes with the next flush, unheard."""
         return (
             isinstance(result, Write)
             and not result.is_heard
-            and not self.blocked
-            and self.buffered <= _BATCH
+            and (not self.blocked or result.last <= self.gone)
         )
 
     def lost(self, error: Exception) -> None:
         """The connection is gone: end all that waits, or comes, with ``error``."""
         self.fate = error
         self._queue.clear()
+        self._first = 0
         self.buffered = 0
         self._tell()

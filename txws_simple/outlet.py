@@ -7,9 +7,9 @@ transport is written to (:class:`TransportOutlet`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import (
     IPullProducer,
@@ -25,6 +25,10 @@ __all__ = ["DirectOutlet", "TransportOutlet", "outlet_for"]
 #: The most pieces given to the kernel in one call; POSIX warrants 16, Linux 1024.
 _PIECES = 1024
 
+#: How much is read from a plain connection at a time: 64 KiB, as Twisted does, and
+#: the header with it, so that a frame of this common size is not cut.
+_READ = 65536 + 1024
+
 #: The most bytes given to a transport that keeps what it can't send, in one go.
 _CHUNK = 65536
 
@@ -34,13 +38,19 @@ _LOAN = 4096
 Pieces = Sequence[bytes | memoryview]
 
 
-def outlet_for(transport: Any, go_on: Callable[[int], None], *, fresh: bool) -> IOutlet:
+class Source(Protocol):
+    """What a way out is for."""
+
+    def go_on(self, sent: int) -> None:
+        """More can be sent, and ``sent`` bytes have left meanwhile."""
+
+
+def outlet_for(transport: Any, source: Source, *, fresh: bool) -> IOutlet:
     """The way out of a transport.
 
     Args:
         transport: A connected transport without a producer.
-        go_on: Called with the number of bytes that have left meanwhile,
-            whenever more can be sent.
+        source: Where the bytes come from.
         fresh: Whether nothing was ever written to it.
     """
     if hasattr(transport, "setTcpNoDelay"):
@@ -49,8 +59,9 @@ def outlet_for(transport: Any, go_on: Callable[[int], None], *, fresh: bool) -> 
         with suppress(OSError):
             transport.setTcpNoDelay(True)
     if _is_plain(transport):
-        return DirectOutlet(transport, go_on, fresh=fresh)
-    return TransportOutlet(transport, go_on)
+        transport.bufferSize = _READ
+        return DirectOutlet(transport, source, fresh=fresh)
+    return TransportOutlet(transport, source)
 
 
 def finish(transport: Any) -> None:
@@ -72,12 +83,12 @@ def _is_plain(transport: object) -> bool:
 class _Outlet:
     """What all ways out have in common: they are their transport's producer."""
 
-    __slots__ = ("_go_on", "_is_producer", "_transport")
+    __slots__ = ("_is_producer", "_source", "_transport")
 
-    def __init__(self, transport: Any, go_on: Callable[[int], None]) -> None:
+    def __init__(self, transport: Any, source: Source) -> None:
         self._transport = transport
-        self._go_on = go_on
-        self._is_producer = True
+        self._source = source
+        self._is_producer = False
 
     def stopProducing(self) -> None:
         """The connection is lost; its protocol hears of it too."""
@@ -112,14 +123,14 @@ class DirectOutlet(_Outlet):
     __slots__ = ("_empty", "_lent", "_socket")
 
     def __init__(
-        self, transport: TCPConnection, go_on: Callable[[int], None], *, fresh: bool
+        self, transport: TCPConnection, source: Source, *, fresh: bool
     ) -> None:
-        super().__init__(transport, lambda sent: None)
+        super().__init__(transport, source)
         self._socket = transport.getHandle()
         self._lent = 0
         # Registering calls resumeProducing, whether the buffer is empty or not.
         transport.registerProducer(self, False)
-        self._go_on = go_on
+        self._is_producer = True
         self._empty = fresh
 
     def send(self, pieces: Pieces, size: int) -> int:
@@ -155,9 +166,11 @@ class DirectOutlet(_Outlet):
 
     def resumeProducing(self) -> None:
         """The transport's buffer is empty."""
+        if not self._is_producer:
+            return
         lent, self._lent = self._lent, 0
         self._empty = True
-        self._go_on(lent)
+        self._source.go_on(lent)
         if self._transport.disconnecting and not self._lent:
             # Somebody else ends the connection; it waits for its producer.
             self._release()
@@ -172,10 +185,11 @@ class TransportOutlet(_Outlet):
 
     __slots__ = ("_paused",)
 
-    def __init__(self, transport: Any, go_on: Callable[[int], None]) -> None:
-        super().__init__(transport, go_on)
+    def __init__(self, transport: Any, source: Source) -> None:
+        super().__init__(transport, source)
         self._paused = False
         transport.registerProducer(self, True)
+        self._is_producer = True
 
     def send(self, pieces: Pieces, size: int) -> int:
         if self._paused:
@@ -205,4 +219,4 @@ class TransportOutlet(_Outlet):
     def resumeProducing(self) -> None:
         """The transport takes more."""
         self._paused = False
-        self._go_on(0)
+        self._source.go_on(0)

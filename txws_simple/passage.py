@@ -11,49 +11,40 @@ from codecs import getincrementaldecoder
 from .errors import ProtocolError
 from .vocabulary import CloseCode, Opcode
 
-__all__ = ["Passage", "State"]
+__all__ = ["Passage", "State", "passage_of"]
 
 _Utf8 = getincrementaldecoder("utf-8")
 
-State = tuple[int, "Opcode | None", int, int, tuple[bytes, int]]
+State = tuple[int, int, tuple[bytes, int]]
 
 
 class Passage:
-    """The message whose fragments pass by in one direction.
+    """A message of which the last fragment has not passed yet.
 
-    ``opcode`` is that of its first frame, and ``None`` between messages.
+    Args:
+        opcode: That of its first frame.
+
+    Attributes:
+        opcode: The same.
+        size: The length of the payloads so far, in bytes.
+        fragments: How many frames there were so far.
     """
 
-    __slots__ = ("_utf8", "count", "fragments", "opcode", "size")
+    __slots__ = ("_utf8", "fragments", "opcode", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, opcode: Opcode) -> None:
         self._utf8 = _Utf8()
-        self.count = 0  # of all frames sent, whatever their message
-        self.reset()
-
-    def reset(self) -> None:
-        self.opcode: Opcode | None = None
+        self.opcode = opcode
         self.size = 0
         self.fragments = 0
 
-    def begin(self, opcode: Opcode, length: int) -> None:
-        """A frame's header has arrived (RFC 6455, section 5.4).
-
-        Raises:
-            ProtocolError: 1002 for a frame out of order.
-        """
-        if opcode is not Opcode.CONTINUATION:
-            if self.opcode is not None:
-                raise _violation("new message inside a fragmented one")
-            self.opcode = opcode
-            self._utf8.reset()
-        elif self.opcode is None:
-            raise _violation("continuation of nothing")
+    def add(self, length: int) -> None:
+        """The header of one more frame has passed."""
         self.size += length
         self.fragments += 1
 
     def check(self, data: bytes, last: bool) -> None:
-        """Payload has arrived; ``last`` where the message ends with it.
+        """Payload has passed; ``last`` where the message ends with it.
 
         Raises:
             ProtocolError: 1007 for text that is not UTF-8 (section 8.1).
@@ -71,17 +62,30 @@ class Passage:
 
     def state(self) -> State:
         """All there is to know, to be restored."""
-        return (
-            self.count,
-            self.opcode,
-            self.size,
-            self.fragments,
-            self._utf8.getstate(),
-        )
+        return self.size, self.fragments, self._utf8.getstate()
 
     def restore(self, state: State) -> None:
-        _, self.opcode, self.size, self.fragments, utf8 = state
+        self.size, self.fragments, utf8 = state
         self._utf8.setstate(utf8)
+
+
+def passage_of(opcode: Opcode, begun: Passage | None) -> Passage:
+    """The message that the next frame belongs to.
+
+    Args:
+        opcode: That of the frame.
+        begun: The message of which fragments have passed, if there is one.
+
+    Raises:
+        ProtocolError: 1002 for a frame out of order.
+    """
+    if opcode is not Opcode.CONTINUATION:
+        if begun is not None:
+            raise _violation("new message inside a fragmented one")
+        return Passage(opcode)
+    if begun is None:
+        raise _violation("continuation of nothing")
+    return begun
 
 
 def _violation(reason: str) -> ProtocolError:

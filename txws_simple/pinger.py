@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
@@ -29,6 +29,19 @@ def clocks(
     return IReactorTime(reactor), time.monotonic
 
 
+class Line(Protocol):
+    """The connection that is kept alive."""
+
+    def is_deaf(self) -> bool:
+        """Whether nobody listens on this side at the moment."""
+
+    def keep_alive(self) -> None:
+        """Send a ping."""
+
+    def give_up(self) -> None:
+        """The other side is taken for dead."""
+
+
 class Pinger:
     """Pings once in each period, and gives up after a whole one without a sign.
 
@@ -37,9 +50,7 @@ class Pinger:
 
     Args:
         period: Seconds from one ping to the next.
-        ping: Sends one.
-        give_up: Called when the other side is taken for dead.
-        is_deaf: Whether we do not listen at the moment.
+        line: The connection.
         clock: Schedules the pings.
         now: Seconds that really elapsed, from any start.
 
@@ -47,34 +58,37 @@ class Pinger:
         heard: Whether anything arrived since the last ping.
     """
 
-    __slots__ = ("_give_up", "_is_deaf", "_loop", "_now", "_pinged", "heard", "ping")
+    __slots__ = ("_line", "_loop", "_now", "_pinged", "heard")
 
     def __init__(
         self,
         period: float,
-        ping: Callable[[], object],
-        give_up: Callable[[], None],
-        is_deaf: Callable[[], bool],
+        line: Line,
         clock: IReactorTime,
         now: Callable[[], float],
     ) -> None:
-        self.ping = ping
-        self._give_up = give_up
-        self._is_deaf = is_deaf
+        self._line = line
         self._now = now
         self._pinged = now()
         self.heard = True
         self._loop = LoopingCall(self._tick)
         self._loop.clock = clock
-        self._loop.start(period, now=False).addErrback(_report)
+        self._loop.start(period, now=False)
 
     def _tick(self) -> None:
-        if not self.heard and not self._is_deaf() and self._whole_period_elapsed():
-            self._give_up()
+        try:
+            self._ping_or_give_up()
+        except Exception:
+            # It would end the loop, and be forgotten with it.
+            _log.failure("pinging failed")
+
+    def _ping_or_give_up(self) -> None:
+        if not self.heard and not self._line.is_deaf() and self._whole_period_elapsed():
+            self._line.give_up()
             return
         self.heard = False
         self._pinged = self._now()
-        self.ping()
+        self._line.keep_alive()
 
     def _whole_period_elapsed(self) -> bool:
         # Timers of a reactor are early by a rounding at the most.
@@ -84,10 +98,6 @@ class Pinger:
         """No more pings."""
         if self._loop.running:
             self._loop.stop()
-
-
-def _report(failure: object) -> None:
-    _log.failure("pinging failed", failure=failure)  # type: ignore[arg-type]
 
 
 class _Ping(Outcome[float]):
@@ -111,49 +121,51 @@ class Pings:
         latency: Seconds that the last answer took, or ``None``.
     """
 
-    __slots__ = ("_keepalive", "_now", "_waiting", "latency")
+    __slots__ = ("_now", "_waiting", "latency")
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._waiting: deque[tuple[bytes, float, _Ping]] = deque()
-        self._keepalive: _Ping | None = None
+        # Payload, when it was sent, and who waits, if anybody does.
+        self._waiting: list[tuple[bytes, float, _Ping | None]] = []
         self.latency: float | None = None
 
     def add(self, payload: bytes) -> tuple[bytes, _Ping]:
         """One is sent; its payload, made up where empty, and what tells of its pong."""
         outcome = _Ping(self)
-        payload = payload or os.urandom(8)
-        self._waiting.append((payload, self._now(), outcome))
-        return payload, outcome
+        return self._add(payload, outcome), outcome
 
     def add_keepalive(self) -> bytes:
         """The same for one that nobody waits for: only the last is remembered."""
-        if self._keepalive is not None:
-            self.forget(self._keepalive)
-        payload, self._keepalive = self.add(b"")
+        self.forget(None)
+        return self._add(b"", None)
+
+    def _add(self, payload: bytes, outcome: _Ping | None) -> bytes:
+        payload = payload or os.urandom(8)
+        self._waiting.append((payload, self._now(), outcome))
         return payload
 
     def match(self, payload: bytes) -> None:
         """A pong has arrived; one that was not asked for changes nothing."""
-        if all(payload != sent for sent, _, _ in self._waiting):
+        sent = [ping[0] for ping in self._waiting]
+        if payload not in sent:
             return
-        answered: list[tuple[float, _Ping]] = []
-        sent = None
-        while sent != payload:
-            # RFC 6455, section 5.5.3: a pong may answer for earlier pings too.
-            sent, at, outcome = self._waiting.popleft()
-            answered.append((self._now() - at, outcome))
+        # RFC 6455, section 5.5.3: a pong may answer for earlier pings too.
+        count = sent.index(payload) + 1
+        answered, self._waiting = self._waiting[:count], self._waiting[count:]
+        now = self._now()
+        self.latency = now - answered[-1][1]
         # Whoever is told may end, ping or cancel: not before all are taken out.
-        self.latency = answered[-1][0]
-        for latency, outcome in answered:
-            outcome.settle(latency)
+        for _, at, outcome in answered:
+            if outcome is not None:
+                outcome.settle(now - at)
 
     def lost(self, error: Exception) -> None:
         """None will be answered any more."""
-        waiting, self._waiting = self._waiting, deque()
+        waiting, self._waiting = self._waiting, []
         for _, _, outcome in waiting:
-            outcome.settle(error)
+            if outcome is not None:
+                outcome.settle(error)
 
-    def forget(self, outcome: _Ping) -> None:
+    def forget(self, outcome: _Ping | None) -> None:
         """Nobody waits for it any more."""
-        self._waiting = deque(ping for ping in self._waiting if ping[2] is not outcome)
+        self._waiting = [ping for ping in self._waiting if ping[2] is not outcome]

@@ -6,28 +6,23 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
-from twisted.internet.defer import (
-    CancelledError,
-    Deferred,
-    gatherResults,
-    maybeDeferred,
-)
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocolFactory
+from twisted.internet.interfaces import IAddress, IProtocolFactory
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import classImplements, implementer
 
-from .errors import ConnectionClosed, HandshakeError
+from .errors import ConnectionClosed
 from .frames import CloseCode
-from .handshake import Response, accept, check, choose_subprotocol
 from .interfaces import IRequest
+from .opening import Opening
 from .options import Options
-from .outlet import finish, outlet_for
+from .outlet import outlet_for
 from .peer import WebSocketPeer
-from .request import Request, RequestParser
+from .request import Request
 from .session import Session
 
 if TYPE_CHECKING:
@@ -70,22 +65,14 @@ class WebSocketProtocol(Protocol):
         self._opened = opened
         self._fresh = fresh
         self._among = set() if among is None else among
-        self._receive: Callable[[bytes], None] = self._receive_request
-        self._parser = RequestParser(
-            max_line_size=options.max_line_size,
-            max_header_lines=options.max_header_lines,
-            max_request_size=options.max_request_size,
-        )
-        self._deadline: IDelayedCall | None = None
-        self._decision: Deferred[Any] | None = None
-        self._is_paused = False
 
     def connectionMade(self) -> None:
         """Wait for the request, until the deadline."""
         self._session = Session(self.transport, self._options)
         self.peer = WebSocketPeer(self._session)
         self._among.add(self)
-        self._stop_in(self._options.open_timeout, self._be_late)
+        self._opening: Opening | None = Opening(self._session, self._open)
+        self._receive: Callable[[bytes], None] = self._opening.receive
 
     def dataReceived(self, data: bytes) -> None:
         """More of the request; once it is accepted, the peer's bytes."""
@@ -94,8 +81,8 @@ class WebSocketProtocol(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the peer, and wait for nothing more."""
         self._among.discard(self)
-        self._stop_waiting()
-        self._abandon()
+        if self._opening is not None:
+            self._opening.stop()
         how = "ended" if reason.check(ConnectionDone) else "was lost"
         error = ConnectionClosed(CloseCode.ABNORMAL, f"connection {how} without Close")
         error.__cause__ = reason.value
@@ -109,127 +96,33 @@ class WebSocketProtocol(Protocol):
 
     def begin(self, request: Request | None, subprotocol: str | None) -> None:
         """The handshake was done by somebody else: frames follow."""
+        if self._opening is not None:
+            self._opening.stop()
         self._open(b"", request, subprotocol)
 
-    def _receive_request(self, data: bytes) -> None:
-        try:
-            request = self._parser.receive(data)
-            if request is None:
-                return
-            check(request, self._options.origins)
-        except HandshakeError as error:
-            self._refuse(Response(error.status, error.headers, error.reason))
-            return
-        self._decide(request)
-
-    def _decide(self, request: Request) -> None:
-        """Ask the application, if it wants to be asked."""
-        if self._options.on_request is None:
-            self._answer(None, request)
-            return
-        self._receive = self._hold
-        decision = maybeDeferred(self._options.on_request, request)
-        self._decision = decision
-        decision.addCallback(self._decided, request).addErrback(self._not_decided)
-
-    def _hold(self, data: bytes) -> None:
-        """What arrives while the application thinks is read after the answer."""
-        self._parser.rest += data
-        if len(self._parser.rest) > self._options.max_unread:
-            self._is_paused = True
-            with suppress(RuntimeError):
-                self._transport.pauseProducing()
-
-    def _decided(self, response: Response | None, request: Request) -> None:
-        if self._decision is not None:
-            self._answer(response, request)
-
-    def _not_decided(self, failure: Failure) -> None:
-        if self._decision is None and failure.check(CancelledError):
-            return
-        _log.failure("on_request failed", failure=failure)
-        if self._decision is not None:
-            self._refuse(Response(500))
-
-    def _abandon(self) -> None:
-        """Nobody needs the decision any more."""
-        decision, self._decision = self._decision, None
-        if decision is not None:
-            decision.cancel()
-
-    def _answer(self, response: Response | None, request: Request) -> None:
-        response = Response() if response is None else response
-        if not isinstance(response, Response):
-            raise TypeError(f"on_request gave {response!r}, not a Response")
-        self._decision = None
-        if not response.accepts:
-            self._refuse(response)
-            return
-        if self._session.is_over:
-            return  # closed meanwhile: the transport is about to say so
-        subprotocol = choose_subprotocol(request, self._options.subprotocols)
-        answer = accept(request, subprotocol, response.headers)
-        self._open(answer, request, subprotocol)
-        self._resume()
-        if self._parser.rest:
-            self._receive(self._parser.rest)
-
     def _open(
-        self, answer: bytes, request: Request | None, subprotocol: str | None
+        self,
+        answer: bytes,
+        request: Request | None,
+        subprotocol: str | None,
+        rest: bytes = b"",
     ) -> None:
-        self._stop_waiting()
-        peer = self.peer
+        """The handshake has succeeded; ``rest`` arrived behind it."""
+        peer, session = self.peer, self._session
         peer.request = request
         peer.subprotocol = subprotocol
-        session = self._session
+        # What only an opening needs is let go.
+        self._opening = None
         self._receive = session.data_received
-        outlet = outlet_for(self.transport, session.outbox.go_on, fresh=self._fresh)
+        outlet = outlet_for(self.transport, session.outbox, fresh=self._fresh)
         session.opened(outlet, answer)
         self._opened(peer)
-
-    def _refuse(self, response: Response) -> None:
-        """Answer and end the connection; what still arrives is dropped."""
-        _log.info(
-            "refused {address}: {status} {reason!r}",
-            address=self._transport.getPeer(),
-            status=response.status,
-            reason=response.body,
-        )
-        self._stop_in(self._options.close_timeout, self._transport.abortConnection)
-        self._receive = _drop
-        self._transport.write(response.refusal(self._parser.method))
-        finish(self._transport)
-        self._resume()
-        reason = f"handshake refused with {response.status} {response.body}".rstrip()
-        self._session.ended(HandshakeError(response.status, reason), by="local")
-
-    def _be_late(self) -> None:
-        self._refuse(Response(408 if self._decision is None else 503))
-        self._abandon()
-
-    def _stop_in(self, timeout: float, stop: Callable[[], object]) -> None:
-        self._stop_waiting()
-        self._deadline = self._session.clock.callLater(timeout, stop)
-
-    def _stop_waiting(self) -> None:
-        deadline, self._deadline = self._deadline, None
-        if deadline is not None and deadline.active():
-            deadline.cancel()
-
-    def _resume(self) -> None:
-        if self._is_paused:
-            # A transport that is disconnecting may refuse.
-            with suppress(RuntimeError):
-                self._transport.resumeProducing()
-
-    @property
-    def _transport(self) -> Any:
-        """The transport, of which only the common part has a type."""
-        return self.transport
+        if rest:
+            self._receive(rest)
 
 
 def _drop(data: bytes) -> None:
-    """What arrives after a refusal matters no more."""
+    """What arrives after the end matters no more."""
 
 
 @implementer(IProtocolFactory)

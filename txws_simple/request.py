@@ -7,67 +7,21 @@ What the request means is :mod:`.handshake`'s; nothing here knows Twisted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv6Address
 
 from .errors import HandshakeError
+from .headers import FIELD_BYTES, TOKEN_BYTES, Headers, elements, is_token
 
-__all__ = ["Headers", "Request", "RequestParser", "elements", "is_field", "is_token"]
+__all__ = ["Request", "RequestParser"]
 
 _DIGITS = frozenset("0123456789")
 _ALNUM = _DIGITS | frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _HEX = _DIGITS | frozenset("abcdefABCDEF")
-# RFC 9110, section 5.6.2.
-_TOKEN = _ALNUM | frozenset("!#$%&'*+-.^_`|~")
 # RFC 3986, section 3.2.2, without the comma, which tells of two hosts in one.
 _REG_NAME = _ALNUM | frozenset("-._~%!$&'()*+;=")
-# RFC 9110, section 5.5: visible characters, blanks and obs-text.
-_FIELD = frozenset(map(chr, (9, *range(0x20, 0x7F), *range(0x80, 0x100))))
-_REQUEST_LINE = frozenset((*range(0x20, 0x7F), *b"\r\n"))
+_REQUEST_LINE = bytes((*range(0x20, 0x7F), *b"\r\n"))
 _SCHEMES = ("http://", "https://", "ws://", "wss://")
-_BLANK = " \t"
-
-
-class Headers:
-    """The header fields of a request, in their order; names in any case.
-
-    Values are text in which each character stands for the byte of the same
-    number (ISO 8859-1), so nothing of what arrived is lost.
-    """
-
-    __slots__ = ("_fields",)
-
-    def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
-        self._fields = tuple(fields)
-
-    def all(self, name: str) -> list[str]:
-        """The values of all fields with this name."""
-        name = name.lower()
-        return [value for key, value in self._fields if key.lower() == name]
-
-    def get(self, name: str, default: str | None = None) -> str | None:
-        """The values with this name, joined by ``", "``, or ``default``."""
-        values = self.all(name)
-        return ", ".join(values) if values else default
-
-    def __getitem__(self, name: str) -> str:
-        value = self.get(name)
-        if value is None:
-            raise KeyError(name)
-        return value
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and bool(self.all(name))
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self._fields)
-
-    def __len__(self) -> int:
-        return len(self._fields)
-
-    def __repr__(self) -> str:
-        return f"Headers({self._fields!r})"
 
 
 @dataclass(frozen=True)
@@ -118,7 +72,7 @@ class RequestParser:
         self._size = 0  # of those before it, in bytes
         self._began = False  # with the empty line that may come first
         self._target = ""
-        self._fields: list[tuple[str, str]] = []
+        self._lines: list[str] = []  # of the headers
         self.method = ""
         self.rest = b""
 
@@ -130,9 +84,13 @@ class RequestParser:
         """
         start = 0
         while (end := data.find(b"\n", start) + 1) > 0:
-            self._arrive(data[start:end])
-            line = bytes(self._line)
-            self._line.clear()
+            line = data[start:end]
+            if self._line or len(line) - 2 > self._room:
+                self._arrive(line)
+                line = bytes(self._line)
+                self._line.clear()
+            else:
+                self._look_at(line)
             self._size += len(line)
             start = end
             if self._take(line):
@@ -141,44 +99,52 @@ class RequestParser:
         self._arrive(data[start:])
         return None
 
+    @property
+    def _room(self) -> int:
+        """How long the line that arrives may be, without its end."""
+        return min(self._max_line_size, self._max_request_size - self._size - 2)
+
     def _arrive(self, part: bytes) -> None:
         """More of a line is here: refuse at once what cannot become valid."""
         seen = len(self._line)
         self._line += part
-        room = min(self._max_line_size, self._max_request_size - self._size - 2)
+        room = self._room
         # Where earlier lines took all the room and more, nothing is looked at.
-        new = self._line[max(seen - 1, 0) : max(room + 1, 0)]
-        cr = new.find(b"\r")
-        bare = 0 <= cr < len(new) - 1 and new[cr + 1] != 0x0A
-        if not self._target and (bare or not _REQUEST_LINE.issuperset(new)):
-            # A TLS hello is seen by its first byte.
-            raise _bad("request line is not visible ASCII")
-        if bare:
-            raise _bad("line does not end in CR LF")
+        self._look_at(self._line[max(seen - 1, 0) : max(room + 1, 0)])
         end = 2 if self._line.endswith(b"\r\n") else self._line.endswith(b"\r")
         if len(self._line) - end > room:
             if not self._target:
                 raise HandshakeError(414, "request line is too long")
             raise HandshakeError(431, "header is too large")
 
+    def _look_at(self, part: bytes | bytearray) -> None:
+        """Refuse what no line may have in it."""
+        cr = part.find(b"\r")
+        bare = 0 <= cr < len(part) - 1 and part[cr + 1] != 0x0A
+        if not self._target and (bare or part.translate(None, _REQUEST_LINE)):
+            # A TLS hello is seen by its first byte.
+            raise _bad("request line is not visible ASCII")
+        if bare:
+            raise _bad("line does not end in CR LF")
+
     def _take(self, line: bytes) -> bool:
         """Take a whole line; whether it was the last."""
         if not line.endswith(b"\r\n"):
             raise _bad("line does not end in CR LF")
-        text = line[:-2].decode("latin-1")
         if not self._target:
-            self._take_request_line(text)
-        elif text:
-            self._take_header(text)
+            self._take_request_line(line[:-2])
+        elif len(line) > 2:
+            self._take_header(line[:-2])
         else:
             return True
         return False
 
-    def _take_request_line(self, text: str) -> None:
-        if not text and not self._began:
+    def _take_request_line(self, line: bytes) -> None:
+        if not line and not self._began:
             # RFC 9112, section 2.2: one empty line may come before.
             self._began = True
             return
+        text = line.decode()
         parts = text.split(" ")
         if len(parts) != 3 or not all(parts) or text == "PRI * HTTP/2.0":
             raise _bad("malformed request line")
@@ -192,39 +158,23 @@ class RequestParser:
         _check_target(target)
         self._target = target
 
-    def _take_header(self, text: str) -> None:
-        if len(self._fields) >= self._max_header_lines:
+    def _take_header(self, line: bytes) -> None:
+        if len(self._lines) >= self._max_header_lines:
             raise HandshakeError(431, "too many header lines")
-        name, colon, value = text.partition(":")
+        name, colon, value = line.partition(b":")
         # A folded line, a space before the colon and an empty name all end here:
         # RFC 9112, sections 5.1 and 5.2.
-        if not colon or not is_token(name):
+        if not colon or not name or name.translate(None, TOKEN_BYTES):
             raise _bad("malformed header name")
-        if not is_field(value):
+        if value.translate(None, FIELD_BYTES):
             raise _bad("control character in a header value")
-        self._fields.append((name, value.strip(_BLANK)))
+        self._lines.append(line.decode("latin-1"))
 
     def _request(self) -> Request:
-        headers = Headers(self._fields)
+        headers = Headers.parsed(self._lines)
         host = _host(headers)
         path, _, query = _origin_form(self._target, host).partition("?")
         return Request(path, query, headers)
-
-
-def is_token(text: str) -> bool:
-    """Whether it is a token (RFC 9110, section 5.6.2)."""
-    return bool(text) and _TOKEN.issuperset(text)
-
-
-def is_field(text: str) -> bool:
-    """Whether it can stand in a header's value (RFC 9110, section 5.5)."""
-    return _FIELD.issuperset(text)
-
-
-def elements(text: str, separator: str = ",") -> list[str]:
-    """The elements of a list (RFC 9110, section 5.6.1), empty ones left out."""
-    parts = (part.strip(_BLANK) for part in text.split(separator))
-    return [part for part in parts if part]
 
 
 def _bad(reason: str) -> HandshakeError:
@@ -253,7 +203,7 @@ def _check_target(target: str) -> None:
 
 def _is_percent_encoded(text: str) -> bool:
     """Whether each percent sign begins a triplet (RFC 3986, section 2.1)."""
-    return all(
+    return "%" not in text or all(
         len(part) >= 2 and _HEX.issuperset(part[:2]) for part in text.split("%")[1:]
     )
 

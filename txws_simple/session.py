@@ -64,7 +64,7 @@ class Session:
             max_message_size=options.max_message_size,
             max_fragments=options.max_fragments,
         )
-        self.inbox = Inbox(options.max_unread, self._pause, self._resume)
+        self.inbox = Inbox(options.max_unread, self)
         self.outbox = Outbox()
         self.pings = Pings(self._now)
         self.ending = Ending(self.clock)
@@ -99,12 +99,7 @@ class Session:
             return
         if self.options.ping_frequency is not None and self.connection.sent is None:
             self._pinger = Pinger(
-                self.options.ping_frequency,
-                self._keep_alive,
-                self._give_up,
-                lambda: self.inbox.paused,
-                self.clock,
-                self._now,
+                self.options.ping_frequency, self, self.clock, self._now
             )
 
     def data_received(self, data: bytes) -> None:
@@ -122,16 +117,43 @@ class Session:
             self.inbox.arrive(frames)
         outbox.uncork()
 
-    def go_on(self, sent: int) -> None:
-        """The way out is free again, and ``sent`` bytes more have gone."""
-        self.outbox.go_on(sent)
-
     def ended(
         self, error: Exception, by: Literal["local", "remote"] = "remote"
     ) -> None:
         """The connection is gone, for this reason if for no other."""
         self.ending.begin(by)
         self._end_all(error)
+
+    # What the inbox and the pinger ask for
+
+    def pause(self) -> None:
+        """Read nothing more for now."""
+        # A transport that is disconnecting may refuse.
+        with suppress(RuntimeError):
+            self.transport.pauseProducing()
+
+    def resume(self) -> None:
+        """Read on."""
+        if not self.ending.is_done:
+            with suppress(RuntimeError):
+                self.transport.resumeProducing()
+
+    def is_deaf(self) -> bool:
+        """Whether nothing is read at the moment."""
+        return self.inbox.paused
+
+    def keep_alive(self) -> None:
+        """It is time for a ping."""
+        # What waits to be taken says as much as one more ping.
+        if not self.outbox.blocked:
+            payload = self.pings.add_keepalive()
+            self.outbox.write(self.connection.ping(payload))
+
+    def give_up(self) -> None:
+        """No sign of life came for too long."""
+        error = PongTimeout()
+        self.ending.blame(error)
+        self.shut_down(error.code, error.reason, self.options.close_timeout)
 
     # Ending
 
@@ -230,33 +252,13 @@ class Session:
         was_answered = self.connection.done and not self.outbox.buffered
         self.ending.finish(was_answered and not self.connection.violation, error)
         self._stop_pinging()
-        self.outbox.lost(self.closed())
+        closed = self.closed()
+        self.outbox.lost(closed)
         self.inbox.end(self._end)
         self.inbox.deliver()
-        self.pings.lost(self.closed())
+        self.pings.lost(closed)
         self.ending.tell()
-
-    def _keep_alive(self) -> None:
-        # What waits to be taken says as much as one more ping.
-        if not self.outbox.blocked:
-            payload = self.pings.add_keepalive()
-            self.outbox.write(self.connection.ping(payload))
-
-    def _give_up(self) -> None:
-        error = PongTimeout()
-        self.ending.blame(error)
-        self.shut_down(error.code, error.reason, self.options.close_timeout)
 
     def _stop_pinging(self) -> None:
         if self._pinger is not None:
             self._pinger.stop()
-
-    def _pause(self) -> None:
-        # A transport that is disconnecting may refuse.
-        with suppress(RuntimeError):
-            self.transport.pauseProducing()
-
-    def _resume(self) -> None:
-        if not self.ending.is_done:
-            with suppress(RuntimeError):
-                self.transport.resumeProducing()

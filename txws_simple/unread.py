@@ -11,6 +11,10 @@ __all__ = ["Unread"]
 #: What a frame occupies beside its payload, about, in bytes.
 OVERHEAD = 128
 
+#: What there is before anything had to wait: one for all, for each would occupy
+#: more than the rest of a connection's inbox.
+_NOTHING: deque[Frame] = deque(maxlen=0)
+
 
 class Unread:
     """They are taken in the order in which they came, as frames or as messages.
@@ -25,13 +29,15 @@ class Unread:
     __slots__ = ("frames", "messages", "size", "within")
 
     def __init__(self) -> None:
-        self.frames: deque[Frame] = deque()
+        self.frames = _NOTHING
         self.size = 0
         self.messages = 0
         self.within = False
 
     def keep(self, frames: list[Frame]) -> None:
         """These wait to be read."""
+        if self.frames is _NOTHING:
+            self.frames = deque()
         self.frames.extend(frames)
         for _, data, fin in frames:
             self.size += len(data) + OVERHEAD
@@ -57,6 +63,6 @@ class Unread:
 
     def clear(self) -> None:
         """Forget them all."""
-        self.frames.clear()
+        self.frames = _NOTHING
         self.size = self.messages = 0
         self.within = False
