@@ -126,22 +126,26 @@ class Outbox:
 
     def write(self, pieces: list[bytes | memoryview]) -> Write:
         """Send these bytes, none of the pieces empty, after all others."""
-        write = self._add(pieces, sum(map(len, pieces)))
-        write.count = len(pieces)
-        return write
-
-    def write_packed(self, piece: bytes) -> Write:
-        """The same for one piece: the common case."""
-        return self._add((piece,), len(piece))
-
-    def _add(self, pieces: Sequence[bytes | memoryview], size: int) -> Write:
-        queue = self._queue
+        queue, size = self._queue, sum(map(len, pieces))
         if self.fate is not PENDING:
             return Write(self, self.gone + 1, size)
         queue += pieces
         self.buffered += size
         write = Write(self, self.gone + len(queue) - self._first, size)
+        write.count = len(pieces)
         # A large one gains nothing by going with others.
+        if not self._corks or self.buffered > _BATCH:
+            self.flush()
+        return write
+
+    def write_packed(self, piece: bytes) -> Write:
+        """The same for one piece: the common case."""
+        queue, size = self._queue, len(piece)
+        if self.fate is not PENDING:
+            return Write(self, self.gone + 1, size)
+        queue.append(piece)
+        self.buffered += size
+        write = Write(self, self.gone + len(queue) - self._first, size)
         if not self._corks or self.buffered > _BATCH:
             self.flush()
         return write

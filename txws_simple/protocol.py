@@ -178,9 +178,12 @@ class WebSocketFactory(Factory):
         return gatherResults(ends).addCallback(lambda _: None)
 
     def _serve(self, peer: WebSocketPeer) -> None:
-        done = maybeDeferred(self._handler, peer)
-        done.addCallback(lambda _: peer.leave())
-        done.addErrback(self._handler_failed, peer)
+        maybeDeferred(self._handler, peer).addCallbacks(
+            _handler_ended,
+            self._handler_failed,
+            callbackArgs=(peer,),
+            errbackArgs=(peer,),
+        )
 
     def _handler_failed(self, failure: Failure, peer: WebSocketPeer) -> None:
         if not (peer.is_over and failure.check(ConnectionClosed)):
@@ -191,6 +194,10 @@ class WebSocketFactory(Factory):
                 address=peer.transport.getPeer(),
             )
         peer.leave(CloseCode.INTERNAL_ERROR)
+
+
+def _handler_ended(_: object, peer: WebSocketPeer) -> None:
+    peer.leave()
 
 
 def new(
