@@ -33,9 +33,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "interfaces": {"frames"},
     "ending": set(),
     "unread": {"frames"},
-    "readers": {"deferreds", "errors", "frames", "unread"},
-    "inbox": {"deferreds", "frames", "readers", "unread"},
     "outbox": {"deferreds", "interfaces"},
+    "readers": {"deferreds", "errors", "frames", "outbox", "unread"},
+    "inbox": {"deferreds", "frames", "outbox", "readers", "unread"},
     "outlet": {"interfaces"},
     "pinger": {"deferreds"},
     "session": {

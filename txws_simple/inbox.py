@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 
 from .deferreds import PENDING, Outcome
 from .frames import Frame
+from .outbox import Outbox
 from .readers import EachReader, FrameReader, MessageReader, Reader
 from .unread import Unread
 
@@ -79,12 +80,10 @@ class Inbox:
         return self._wait(MessageReader(self))
 
     def each(
-        self,
-        receiver: Callable[[Frame], object],
-        goes_along: Callable[[object], bool],
+        self, receiver: Callable[[Frame], object], outbox: Outbox
     ) -> Deferred[None]:
         """Every frame from now on, until the end."""
-        return self._wait(EachReader(self, receiver, goes_along))
+        return self._wait(EachReader(self, receiver, outbox))
 
     def _wait(self, reader: Reader[_T]) -> Deferred[_T]:
         self._readers.append(reader)

@@ -183,7 +183,8 @@ class Outbox:
         while self.buffered and not self.blocked:
             pieces, size = self._next_pieces()
             sent = outlet.send(pieces, size)
-            self.blocked = sent < size
+            if sent < size:
+                self.blocked = True
             self._take_off(sent)
         self._advancing = False
         if self._heard:
@@ -192,11 +193,12 @@ class Outbox:
             self.drained()
 
     def _next_pieces(self) -> tuple[Sequence[bytes | memoryview], int]:
-        pieces: Sequence[bytes | memoryview] = self._queue
-        size = self.buffered
+        pieces, size = self._queue, self.buffered
+        if len(pieces) == 1:
+            return pieces, size
         if size > _BATCH or self._first:
             pieces, size = self._batch()
-        if len(pieces) > 1 and size <= _SMALL * len(pieces):
+        if size <= _SMALL * len(pieces):
             return (b"".join(pieces),), size
         return pieces, size
 
@@ -270,14 +272,6 @@ class Outbox:
                 break
             lent -= len(self._queue[earlier])
         return lent <= 0
-
-    def goes_along(self, result: object) -> bool:
-        """Whether it is a write that has gone, or goes with the next flush, unheard."""
-        return (
-            isinstance(result, Write)
-            and not result.is_heard
-            and (not self.blocked or result.last <= self.gone)
-        )
 
     def lost(self, error: Exception) -> None:
         """The connection is gone: end all that waits, or comes, with ``error``."""

@@ -52,7 +52,7 @@ class WebSocketPeer:
         return self._in_time(self._inbox.receive, timeout)
 
     def each(self, receiver: Callable[[Frame], object]) -> Deferred[None]:
-        return self._inbox.each(receiver, self._outbox.goes_along)
+        return self._inbox.each(receiver, self._outbox)
 
     def __aiter__(self) -> WebSocketPeer:
         return self

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from .deferreds import PENDING
 from .errors import WebSocketError
 from .frames import Frame
+from .outbox import Outbox, Write
 from .unread import Unread
 
 __all__ = ["EachReader", "FrameReader", "MessageReader", "Reader"]
@@ -89,24 +90,22 @@ class EachReader(Reader[None]):
     Args:
         place: Where it reads.
         receiver: Called with each frame.
-        goes_along: Whether what the receiver returned is a write that leaves by
-            itself at the end of the segment, and need not be waited for.
+        outbox: Where what the receiver writes goes.
     """
 
     def __init__(
-        self,
-        place: Place,
-        receiver: Callable[[Frame], object],
-        goes_along: Callable[[object], bool],
+        self, place: Place, receiver: Callable[[Frame], object], outbox: Outbox
     ) -> None:
         super().__init__(place)
         self._receiver = receiver
-        self._goes_along = goes_along
+        self._outbox = outbox
         self._last: object = None
 
     def offer(self, frames: list[Frame]) -> list[Frame]:
         # The fast way: no frame lies anywhere in between.
-        if not self._is_ready():
+        if self._outbox.blocked:
+            self._look_back()
+        if not self.wants:
             return frames
         count = self._take(frames)
         self._place.unread.within = not frames[count - 1].fin
@@ -114,22 +113,19 @@ class EachReader(Reader[None]):
 
     def serve(self) -> Any:
         unread = self._place.unread
-        while unread.frames and self._is_ready():
+        self._look_back()
+        while unread.frames and self.wants:
             self._take((unread.take(),))
         return PENDING
 
-    def _is_ready(self) -> bool:
-        """Whether it takes a frame, seen that the last write may still wait."""
-        last = self._last
-        if last is not None:
-            self._last = None
-            self._wait_for(last)
-        return self.wants
+    def _look_back(self) -> None:
+        """The last write may be there still, and is waited for then."""
+        last, self._last = self._last, None
+        self._wait_for(last)
 
     def _take(self, frames: Sequence[Frame]) -> int:
         """Give these to the receiver, as long as it takes them; how many it took."""
-        receiver, goes_along = self._receiver, self._goes_along
-        result: object = None
+        receiver, outbox = self._receiver, self._outbox
         for count, frame in enumerate(frames, 1):
             try:
                 result = receiver(frame)
@@ -137,12 +133,12 @@ class EachReader(Reader[None]):
                 # Whatever it is, as in a Deferred: the connection goes on.
                 self._fail(Failure())
                 return count
-            if result is not None and not goes_along(result):
+            if type(result) is Write and not outbox.blocked and not result.is_heard:
+                self._last = result
+            elif result is not None:
                 self._wait_for(result)
-                result = None
             if not self.wants:
                 return count
-        self._last = result
         return len(frames)
 
     def _wait_for(self, result: object) -> None:
@@ -153,6 +149,17 @@ class EachReader(Reader[None]):
         if isinstance(result, Deferred):
             self.wants = False
             result.addCallbacks(self._go_on, self._fail)
+
+    def _goes_along(self, result: object) -> bool:
+        """Whether it is a write that has gone, or goes with the next flush, unheard.
+
+        Nobody has to wait for it.
+        """
+        return (
+            isinstance(result, Write)
+            and not result.is_heard
+            and (not self._outbox.blocked or result.called)
+        )
 
     def _go_on(self, _: object) -> None:
         self.wants = True
