@@ -49,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "opening": {"errors", "handshake", "outlet", "request", "session"},
     "protocol": {
         *("errors", "frames", "interfaces", "opening", "options", "outlet"),
-        *("peer", "request", "session"),
+        *("peer", "pinger", "request", "session"),
     },
     "service": {"errors", "frames", "options", "peer", "protocol"},
     "__init__": {

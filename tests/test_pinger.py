@@ -8,14 +8,39 @@ from twisted.trial.unittest import SynchronousTestCase
 from txws_simple.pinger import Pinger
 
 
+class Other:
+    """One more connection, which ends another with itself."""
+
+    heard = True
+
+    def __init__(self, log: list[str], pinger: Pinger, neighbour: object) -> None:
+        self.log = log
+        self.pinger = pinger
+        self.neighbour = neighbour
+
+    def is_deaf(self) -> bool:
+        return False
+
+    def keep_alive(self) -> None:
+        self.log.append("other")
+        self.pinger.discard(self.neighbour)
+
+    def give_up(self) -> None:
+        raise AssertionError("it was heard")
+
+
 class Cases(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.elapsed = Clock()
         self.log: list[str] = []
-        self.deaf = False
-        self.pinger = Pinger(10, self, self.clock, self.elapsed.seconds)
-        self.addCleanup(self.pinger.stop)
+        self.heard = self.deaf = False
+        self.pinger = Pinger(10, self.clock, self.elapsed.seconds)
+        self.pinger.add(self)
+
+    def tearDown(self) -> None:
+        self.pinger.discard(self)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def is_deaf(self) -> bool:
         return self.deaf
@@ -25,7 +50,6 @@ class Cases(SynchronousTestCase):
 
     def give_up(self) -> None:
         self.log.append("given up")
-        self.pinger.stop()
 
     def advance(self, seconds: float) -> None:
         self.elapsed.advance(seconds)
@@ -43,7 +67,7 @@ class Cases(SynchronousTestCase):
     def test_any_sign_of_life(self) -> None:
         for _ in range(4):
             self.advance(10)
-            self.pinger.heard = True
+            self.heard = True
         self.assertEqual(self.log, ["ping"] * 4)
 
     def test_deaf(self) -> None:
@@ -53,17 +77,19 @@ class Cases(SynchronousTestCase):
         self.assertEqual(self.log, ["ping"] * 4)
 
     def test_clock_jumps_forward(self) -> None:
-        """An hour that did not pass gives nobody up."""
+        """An hour that did not pass gives nobody up, and pings nobody."""
         self.advance(10)
         self.elapsed.advance(1)
         self.clock.advance(3600)
-        self.assertEqual(self.log, ["ping"] * 2)
-        self.advance(10)
-        self.assertEqual(self.log[2:], ["given up"])
+        self.assertEqual(self.log, ["ping"])
+        self.advance(8.9)
+        self.assertEqual(self.log, ["ping"])
+        self.advance(0.2)
+        self.assertEqual(self.log, ["ping", "given up"])
 
-    def test_stop_twice(self) -> None:
-        self.pinger.stop()
-        self.pinger.stop()
+    def test_stopped(self) -> None:
+        self.pinger.discard(self)
+        self.pinger.discard(self)
         self.advance(100)
         self.assertEqual(self.log, [])
 
@@ -73,6 +99,31 @@ class Cases(SynchronousTestCase):
         self.advance(10)
         self.assertEqual(len(self.flushLoggedErrors(IndexError)), 1)
         del self.keep_alive
-        self.pinger.heard = True
+        self.heard = True
         self.advance(10)
         self.assertEqual(self.log, ["ping"])
+
+    def test_each_in_its_own_time(self) -> None:
+        other = Other(self.log, self.pinger, None)
+        self.advance(4)
+        self.pinger.add(other)
+        self.advance(6)
+        self.assertEqual(self.log, ["ping"])
+        self.advance(3)
+        self.assertEqual(self.log, ["ping"])
+        self.advance(1)
+        self.assertEqual(self.log, ["ping", "other"])
+        self.pinger.discard(other)
+        self.heard = True
+        self.advance(6)
+        self.assertEqual(self.log, ["ping", "other", "ping"])
+
+    def test_one_ends_with_another(self) -> None:
+        """Both are due, and the first ends the second."""
+        self.pinger.discard(self)
+        other = Other(self.log, self.pinger, self)
+        self.pinger.add(other)
+        self.pinger.add(self)
+        self.advance(10)
+        self.assertEqual(self.log, ["other"])
+        self.pinger.discard(other)

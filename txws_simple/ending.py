@@ -37,7 +37,7 @@ class Ending:
         self._clock = clock
         self._deadline: IDelayedCall | None = None
         self._is_graceful = False
-        self._waiting: list[Deferred[bool]] = []
+        self._waiting: tuple[Deferred[bool], ...] = ()
         self.closed_by: Literal["local", "remote"] | None = None
         self.error: Exception | None = None
         self.is_done = False
@@ -66,9 +66,12 @@ class Ending:
         """Fires when it is done, with whether it was done in order."""
         if self.is_done:
             return succeed(self._is_graceful)
-        waiting: Deferred[bool] = Deferred(self._waiting.remove)
-        self._waiting.append(waiting)
+        waiting: Deferred[bool] = Deferred(self._forget)
+        self._waiting += (waiting,)
         return waiting
+
+    def _forget(self, cancelled: Deferred[bool]) -> None:
+        self._waiting = tuple(d for d in self._waiting if d is not cancelled)
 
     def finish(self, is_graceful: bool, error: Exception) -> None:
         """The connection is gone; :meth:`tell` says so to those who wait."""
@@ -81,6 +84,6 @@ class Ending:
 
     def tell(self) -> None:
         """Tell who waits."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, ()
         for deferred in waiting:
             deferred.callback(self._is_graceful)

@@ -157,6 +157,8 @@ class WebSocketPeer:
 
     def leave(self, code: int = CloseCode.NORMAL) -> Deferred[bool]:
         """Shut down, with nobody left to read: what still arrives is dropped."""
+        if self._session.ending.is_done:
+            return self._session.ending.wait()
         self._inbox.discard()
         return self.shutdown(code, timeout=self._session.options.close_timeout)
 

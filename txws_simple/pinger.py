@@ -1,14 +1,14 @@
-"""What keeps a connection alive, or gives it up, and the pings not answered yet."""
+"""What keeps connections alive, or gives them up, and the pings not answered yet."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Protocol
 
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from .deferreds import Outcome
@@ -30,7 +30,13 @@ def clocks(
 
 
 class Line(Protocol):
-    """The connection that is kept alive."""
+    """A connection that is kept alive.
+
+    Attributes:
+        heard: Whether anything arrived since the last ping.
+    """
+
+    heard: bool
 
     def is_deaf(self) -> bool:
         """Whether nobody listens on this side at the moment."""
@@ -43,61 +49,73 @@ class Line(Protocol):
 
 
 class Pinger:
-    """Pings once in each period, and gives up after a whole one without a sign.
+    """Pings each connection once in a period, and gives up one that was silent for it.
 
     Any bytes that arrive are a sign of life.  Nobody is given up whom we do not
     listen to, and nobody for a jump of the clock: what really elapsed counts.
 
+    All connections of a factory have one pinger and so one timer.  A loop for each
+    would occupy a kilobyte for each, and be the dearest part of a handshake.
+
     Args:
         period: Seconds from one ping to the next.
-        line: The connection.
         clock: Schedules the pings.
         now: Seconds that really elapsed, from any start.
-
-    Attributes:
-        heard: Whether anything arrived since the last ping.
     """
 
-    __slots__ = ("_line", "_loop", "_now", "_pinged", "heard")
+    __slots__ = ("_clock", "_due", "_now", "_period", "_timer")
 
     def __init__(
-        self,
-        period: float,
-        line: Line,
-        clock: IReactorTime,
-        now: Callable[[], float],
+        self, period: float, clock: IReactorTime, now: Callable[[], float]
     ) -> None:
-        self._line = line
+        self._period = period
+        self._clock = clock
         self._now = now
-        self._pinged = now()
-        self.heard = True
-        self._loop = LoopingCall(self._tick)
-        self._loop.clock = clock
-        self._loop.start(period, now=False)
+        # When each is due.  The first is due first, for all have the same period.
+        self._due: dict[Line, float] = {}
+        self._timer: IDelayedCall | None = None
+
+    def add(self, line: Line) -> None:
+        """Ping this one from now on, first in a period."""
+        line.heard = True
+        self._due[line] = self._now() + self._period
+        self._schedule()
+
+    def discard(self, line: Line) -> None:
+        """No more pings for this one, if it had any."""
+        self._due.pop(line, None)
+        if not self._due and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _schedule(self) -> None:
+        if self._due and self._timer is None:
+            first = next(iter(self._due.values()))
+            delay = max(first - self._now(), 0)
+            self._timer = self._clock.callLater(delay, self._tick)
 
     def _tick(self) -> None:
+        self._timer = None
+        now = self._now()
+        due = list(takewhile(lambda line: self._due[line] <= now, self._due))
+        for line in due:
+            # One may end with another.
+            if line in self._due:
+                self._visit(line, now)
+        self._schedule()
+
+    def _visit(self, line: Line, now: float) -> None:
+        del self._due[line]
         try:
-            self._ping_or_give_up()
+            if not line.heard and not line.is_deaf():
+                line.give_up()
+                return
+            line.heard = False
+            self._due[line] = now + self._period
+            line.keep_alive()
         except Exception:
-            # It would end the loop, and be forgotten with it.
+            # The others are pinged all the same.
             _log.failure("pinging failed")
-
-    def _ping_or_give_up(self) -> None:
-        if not self.heard and not self._line.is_deaf() and self._whole_period_elapsed():
-            self._line.give_up()
-            return
-        self.heard = False
-        self._pinged = self._now()
-        self._line.keep_alive()
-
-    def _whole_period_elapsed(self) -> bool:
-        # Timers of a reactor are early by a rounding at the most.
-        return self._now() - self._pinged >= 0.9 * float(self._loop.interval or 0)
-
-    def stop(self) -> None:
-        """No more pings."""
-        if self._loop.running:
-            self._loop.stop()
 
 
 class _Ping(Outcome[float]):
@@ -126,7 +144,7 @@ class Pings:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         # Payload, when it was sent, and who waits, if anybody does.
-        self._waiting: list[tuple[bytes, float, _Ping | None]] = []
+        self._waiting: tuple[tuple[bytes, float, _Ping | None], ...] = ()
         self.latency: float | None = None
 
     def add(self, payload: bytes) -> tuple[bytes, _Ping]:
@@ -141,7 +159,7 @@ class Pings:
 
     def _add(self, payload: bytes, outcome: _Ping | None) -> bytes:
         payload = payload or os.urandom(8)
-        self._waiting.append((payload, self._now(), outcome))
+        self._waiting += ((payload, self._now(), outcome),)
         return payload
 
     def match(self, payload: bytes) -> None:
@@ -161,11 +179,11 @@ class Pings:
 
     def lost(self, error: Exception) -> None:
         """None will be answered any more."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, ()
         for _, _, outcome in waiting:
             if outcome is not None:
                 outcome.settle(error)
 
     def forget(self, outcome: _Ping | None) -> None:
         """Nobody waits for it any more."""
-        self._waiting = [ping for ping in self._waiting if ping[2] is not outcome]
+        self._waiting = tuple(ping for ping in self._waiting if ping[2] is not outcome)

@@ -22,6 +22,7 @@ from .opening import Opening
 from .options import Options
 from .outlet import outlet_for
 from .peer import WebSocketPeer
+from .pinger import Pinger, clocks
 from .request import Request
 from .session import Session
 
@@ -46,6 +47,7 @@ class WebSocketProtocol(Protocol):
         opened: Called with the peer when the handshake has succeeded.
         fresh: Whether nothing else ever wrote to the transport.
         among: The protocols of all connections, while they last.
+        pinger: What keeps them alive; by default this one has its own.
 
     Attributes:
         peer: The peer, from the connection on.
@@ -60,23 +62,27 @@ class WebSocketProtocol(Protocol):
         *,
         fresh: bool = True,
         among: set[WebSocketProtocol] | None = None,
+        pinger: Pinger | None = None,
     ) -> None:
         self._options = options
         self._opened = opened
+        self._pinger = pinger or _pinger_for(options)
         self._fresh = fresh
         self._among = set() if among is None else among
 
     def connectionMade(self) -> None:
         """Wait for the request, until the deadline."""
-        self._session = Session(self.transport, self._options)
+        self._session = Session(self.transport, self._options, self._pinger)
         self.peer = WebSocketPeer(self._session)
         self._among.add(self)
         self._opening: Opening | None = Opening(self._session, self._open)
-        self._receive: Callable[[bytes], None] = self._opening.receive
 
     def dataReceived(self, data: bytes) -> None:
         """More of the request; once it is accepted, the peer's bytes."""
-        self._receive(data)
+        if self._opening is None:
+            self._session.data_received(data)
+        else:
+            self._opening.receive(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the peer, and wait for nothing more."""
@@ -87,7 +93,6 @@ class WebSocketProtocol(Protocol):
         error = ConnectionClosed(CloseCode.ABNORMAL, f"connection {how} without Close")
         error.__cause__ = reason.value
         self._session.ended(error)
-        self._receive = _drop
 
     @property
     def is_open(self) -> bool:
@@ -113,16 +118,18 @@ class WebSocketProtocol(Protocol):
         peer.subprotocol = subprotocol
         # What only an opening needs is let go.
         self._opening = None
-        self._receive = session.data_received
         outlet = outlet_for(self.transport, session.outbox, fresh=self._fresh)
         session.opened(outlet, answer)
         self._opened(peer)
         if rest:
-            self._receive(rest)
+            session.data_received(rest)
 
 
-def _drop(data: bytes) -> None:
-    """What arrives after the end matters no more."""
+def _pinger_for(options: Options) -> Pinger | None:
+    """What keeps the connections with these options alive, if they want that."""
+    if options.ping_frequency is None:
+        return None
+    return Pinger(options.ping_frequency, *clocks(options.clock))
 
 
 @implementer(IProtocolFactory)
@@ -151,11 +158,14 @@ class WebSocketFactory(Factory):
     ) -> None:
         self._handler = handler
         self._options = Options(ping_frequency=ping_frequency, **options)
+        self._pinger = _pinger_for(self._options)
         self._protocols: set[WebSocketProtocol] = set()
 
     def buildProtocol(self, addr: IAddress | None) -> WebSocketProtocol:
         """One protocol for each connection."""
-        return WebSocketProtocol(self._options, self._serve, among=self._protocols)
+        return WebSocketProtocol(
+            self._options, self._serve, among=self._protocols, pinger=self._pinger
+        )
 
     def drain(self, timeout: float = 10, code: int = 1001) -> Deferred[None]:
         """End all connections, those in their handshake at once.

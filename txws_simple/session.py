@@ -29,10 +29,12 @@ class Session:
     Args:
         transport: The transport below.
         options: The limits and choices.
+        pinger: What keeps connections alive; ``None`` for no pings.
 
     Attributes:
         transport: The same.
         options: The same.
+        heard: Whether anything arrived since the last ping.
         clock: What schedules all that waits.
         connection: The conversation.
         inbox: What arrived and was not read.
@@ -42,12 +44,12 @@ class Session:
     """
 
     __slots__ = (
-        "_now",
         "_outlet",
         "_pinger",
         "clock",
         "connection",
         "ending",
+        "heard",
         "inbox",
         "options",
         "outbox",
@@ -55,10 +57,11 @@ class Session:
         "transport",
     )
 
-    def __init__(self, transport: Any, options: Options) -> None:
+    def __init__(self, transport: Any, options: Options, pinger: Pinger | None) -> None:
         self.transport = transport
         self.options = options
-        self.clock, self._now = clocks(options.clock)
+        self.clock, now = clocks(options.clock)
+        self.heard = True
         self.connection = Connection(
             max_frame_size=options.max_frame_size,
             max_message_size=options.max_message_size,
@@ -66,10 +69,10 @@ class Session:
         )
         self.inbox = Inbox(options.max_unread, self)
         self.outbox = Outbox()
-        self.pings = Pings(self._now)
+        self.pings = Pings(now)
         self.ending = Ending(self.clock)
         self._outlet: IOutlet | None = None
-        self._pinger: Pinger | None = None
+        self._pinger = pinger
 
     @property
     def is_open(self) -> bool:
@@ -97,17 +100,14 @@ class Session:
         self.outbox.open(outlet, response)
         if self.ending.is_done:
             return
-        if self.options.ping_frequency is not None and self.connection.sent is None:
-            self._pinger = Pinger(
-                self.options.ping_frequency, self, self.clock, self._now
-            )
+        if self._pinger is not None and self.connection.sent is None:
+            self._pinger.add(self)
 
     def data_received(self, data: bytes) -> None:
         """Bytes have arrived behind the handshake."""
         if self.ending.is_done:
             return
-        if self._pinger is not None:
-            self._pinger.heard = True
+        self.heard = True
         connection, outbox = self.connection, self.outbox
         outbox.cork()
         frames = connection.receive(data)
@@ -261,4 +261,4 @@ class Session:
 
     def _stop_pinging(self) -> None:
         if self._pinger is not None:
-            self._pinger.stop()
+            self._pinger.discard(self)
