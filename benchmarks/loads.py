@@ -37,6 +37,7 @@ SERVERS = {
     "websockets": Server(["websockets_server.py"], slow=True),
     "aiohttp": Server(["aiohttp_server.py"], slow=True),
     "autobahn": Server(["autobahn_twisted.py"], slow=True),
+    "autobahn, pure": Server(["autobahn_twisted.py"], pure=True, slow=True),
     "twisted.web": Server(["twisted_web.py"], slow=True),
     "broadcast, each": Server(["ours.py", "broadcast"]),
     "broadcast, autobahn": Server(["autobahn_twisted.py", "broadcast"], slow=True),

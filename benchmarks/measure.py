@@ -31,6 +31,7 @@ def serving(server: Server, *more: str) -> Iterator[tuple[int, str]]:
     """A running server: its process, its port."""
     environment = {**os.environ, "CERTIFICATE": str(CERTIFICATE)}
     environment["TXWS_SIMPLE_SPEEDUPS"] = "forbid" if server.pure else "require"
+    environment["AUTOBAHN_USE_NVX"] = "0" if server.pure else "1"
     process = subprocess.Popen(
         ["taskset", "-c", SERVER_CORE, PYTHON, *server.command, *more],
         cwd=HERE / "servers",

@@ -20,6 +20,8 @@ def as_frame(frame: Frame | str | bytes) -> Frame:
         return Frame(Opcode.BINARY, bytes(frame))
     if not isinstance(frame, Frame):
         raise TypeError(f"{type(frame).__name__} is not a Frame, str or bytes")
+    if type(frame.data) is bytes:
+        return frame
     if not isinstance(frame.data, (bytes, bytearray, memoryview)):
         raise TypeError(f"a frame's data is bytes, not {type(frame.data).__name__}")
     return frame._replace(data=bytes(frame.data))
