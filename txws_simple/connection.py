@@ -258,14 +258,16 @@ class Connection:
 
     def _check_fragment(self, opcode: Opcode, data: bytes, fin: bool) -> Passage | None:
         """The same; gives the message as it will be then, ``None`` at its end."""
-        _, begun, state = self.sending
         try:
-            message = passage_of(opcode, begun)
-            message.add(len(data))
+            message = passage_of(opcode, self._outgoing)
+        except ProtocolError as error:
+            raise ValueError(error.reason) from None
+        before = message.state()
+        message.add(len(data))
+        try:
             message.check(data, fin)
         except ProtocolError as error:
-            if begun is not None and state is not None:
-                begun.restore(state)
+            message.restore(before)
             raise ValueError(error.reason) from None
         return None if fin else message
 

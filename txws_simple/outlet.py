@@ -25,9 +25,9 @@ __all__ = ["DirectOutlet", "TransportOutlet", "outlet_for"]
 #: The most pieces given to the kernel in one call; POSIX warrants 16, Linux 1024.
 _PIECES = 1024
 
-#: How much is read from a plain connection at a time: 64 KiB, as Twisted does, and
-#: the header with it, so that a frame of this common size is not cut.
-_READ = 65536 + 1024
+#: How much is read from a plain connection at a time, in bytes.  Twisted's own 64 KiB
+#: would cut a frame of just that common size behind its header.
+_READ = 98304
 
 #: The most bytes given to a transport that keeps what it can't send, in one go.
 _CHUNK = 65536

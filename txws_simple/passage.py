@@ -15,7 +15,7 @@ __all__ = ["Passage", "State", "passage_of"]
 
 _Utf8 = getincrementaldecoder("utf-8")
 
-State = tuple[int, int, tuple[bytes, int]]
+State = tuple[int, int, "tuple[bytes, int] | None"]
 
 
 class Passage:
@@ -33,7 +33,7 @@ class Passage:
     __slots__ = ("_utf8", "fragments", "opcode", "size")
 
     def __init__(self, opcode: Opcode) -> None:
-        self._utf8 = _Utf8()
+        self._utf8 = _Utf8() if opcode is Opcode.TEXT else None
         self.opcode = opcode
         self.size = 0
         self.fragments = 0
@@ -49,24 +49,28 @@ class Passage:
         Raises:
             ProtocolError: 1007 for text that is not UTF-8 (section 8.1).
         """
-        if self.opcode is not Opcode.TEXT:
+        utf8 = self._utf8
+        if utf8 is None:
             return
         try:
-            self._utf8.decode(data, last)
+            utf8.decode(data, last)
         except UnicodeDecodeError:
             raise _not_utf8() from None
         # RFC 3629, section 3: no surrogates.  The second byte shows one, and yet
         # the decoder waits for the third.
-        if not last and b"\xed\xa0" <= self._utf8.getstate()[0] < b"\xee":
+        if not last and b"\xed\xa0" <= utf8.getstate()[0] < b"\xee":
             raise _not_utf8()
 
     def state(self) -> State:
         """All there is to know, to be restored."""
-        return self.size, self.fragments, self._utf8.getstate()
+        utf8 = self._utf8
+        return self.size, self.fragments, utf8.getstate() if utf8 is not None else None
 
     def restore(self, state: State) -> None:
+        """Be as it was then."""
         self.size, self.fragments, utf8 = state
-        self._utf8.setstate(utf8)
+        if self._utf8 is not None and utf8 is not None:
+            self._utf8.setstate(utf8)
 
 
 def passage_of(opcode: Opcode, begun: Passage | None) -> Passage:
