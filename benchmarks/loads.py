@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 FLOOR = "twisted tcp"
+FIXED = "twisted, a fixed answer"
 
 
 class Server(NamedTuple):
@@ -24,6 +25,7 @@ SERVERS = {
     FLOOR: Server(["twisted_tcp.py"], raw=True),
     "twisted tcp, sent at once": Server(["twisted_sends.py"], raw=True),
     "asyncio tcp": Server(["asyncio_tcp.py"], raw=True),
+    FIXED: Server(["twisted_101.py"], raw=True),
     "each": Server(["ours.py", "each"]),
     "read": Server(["ours.py", "read"]),
     "read, writes awaited": Server(["ours.py", "awaited"]),
@@ -52,7 +54,7 @@ WEBSOCKET += ["autobahn", "twisted.web"]
 BROADCAST = [name for name in SERVERS if name.startswith("broadcast")]
 #: Their scripts take ``tls`` as one more argument.
 TLS = [FLOOR, "asyncio tcp", "each", "picows", "websockets", "autobahn"]
-ECHO = [name for name in SERVERS if name not in BROADCAST]
+ECHO = [name for name in SERVERS if name not in (*BROADCAST, FIXED)]
 #: Without the one that only sends what the kernel takes at once.
 LARGE = [name for name in ECHO if name != "twisted tcp, sent at once"]
 
@@ -112,7 +114,7 @@ LOADS = {
         "64 KiB over TLS, 4 connections", "echo-tls", 4, 400, TLS, size=65536
     ),
     "handshakes": Load(
-        *("Handshakes, 50 at a time", "handshake", 50, 5_000, WEBSOCKET),
+        *("Handshakes, 50 at a time", "handshake", 50, 5_000, [FIXED, *WEBSOCKET]),
         unit="handshake",
         base="picows",
     ),

@@ -15,8 +15,8 @@ PYTHON = VENV / "bin" / "python"
 LOAD = VENV / "load"
 CERTIFICATE = VENV / "server.pem"
 
-PACKAGES = ["aiohttp", "autobahn", "matplotlib", "picows", "tqdm", "trustme", "uvloop"]
-PACKAGES += ["twisted[tls,websocket]", "websockets"]
+PACKAGES = ["aiohttp", "autobahn", "matplotlib", "picows", "py-spy", "tqdm", "trustme"]
+PACKAGES += ["twisted[tls,websocket]", "uvloop", "websockets"]
 
 
 def prepare() -> None:
