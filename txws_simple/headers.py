@@ -110,7 +110,7 @@ class Headers:
         return isinstance(name, str) and _key(name) in self._text.lower()
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        for line in self._text.splitlines()[1:]:
+        for line in self._text.split("\n")[1:-1]:
             name, _, value = line.partition(":")
             yield name, value.strip(_BLANK)
 
