@@ -45,6 +45,8 @@ nitpick_ignore = [
     ("py:class", "twisted.internet.interfaces.IReactorTime"),
     ("py:class", "twisted.internet.protocol.Factory"),
     ("py:class", "IReactorTime"),
+    # Shared by the connections of a factory, and nothing for an application.
+    ("py:class", "txws_simple.pinger.Pinger"),
     ("py:class", "IAddress"),
     # Nor is Python's.
     ("py:class", "Callable"),
