@@ -16,6 +16,7 @@ from typing import Any
 
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -110,8 +111,8 @@ class Wire:
 class MemoryTransport(StringTransport):
     """Bytes in memory, and word of the end as a real transport gives it."""
 
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(lenient=True)
+    def __init__(self, clock: Clock, address: IAddress | None = None) -> None:
+        super().__init__(peerAddress=address, lenient=True)
         self._clock = clock
         self.protocol: Any = None
         self.is_lost = False
@@ -144,10 +145,16 @@ class MemoryTransport(StringTransport):
 
 
 class MemoryWire(Wire):
-    """A connection in memory, whose transport is one of an unknown kind."""
+    """A connection in memory, whose transport is one of an unknown kind.
+
+    Attributes:
+        address: The client's, that of StringTransport by default.
+    """
+
+    address: IAddress | None = None
 
     def _connect(self, factory: Factory) -> None:
-        self.transport = MemoryTransport(self.clock)
+        self.transport = MemoryTransport(self.clock, self.address)
         self.protocol = self.transport.protocol = factory.buildProtocol(None)
         self.protocol.makeConnection(self.transport)
 

@@ -109,6 +109,11 @@ class Connection:
 
     # Receiving
 
+    @property
+    def is_receiving(self) -> bool:
+        """Whether a frame or a message has begun to arrive and is not whole."""
+        return not self._decoder.is_idle or self._incoming is not None
+
     def receive(self, data: bytes) -> list[Frame]:
         """The data frames that ``data`` completes.
 

@@ -46,6 +46,7 @@ class Inbox:
         "_discards",
         "_end",
         "_is_cut",
+        "_is_held",
         "_max_unread",
         "_readers",
         "_sender",
@@ -60,6 +61,7 @@ class Inbox:
         self._delivering = False
         self._discards = False
         self._is_cut = False
+        self._is_held = False
         self._end: Callable[[], Exception | None] | None = None  # before the end
         self.unread = Unread()
         self.paused = False
@@ -144,6 +146,17 @@ class Inbox:
         self.unread.clear()
         self._balance()
 
+    def hold(self) -> None:
+        """Pause the sender, however little is unread, until :meth:`release`."""
+        self._is_held = True
+        self._balance()
+
+    def release(self) -> None:
+        """Whether the sender is paused depends on what is unread, again."""
+        if self._is_held:
+            self._is_held = False
+            self._balance()
+
     def deliver(self) -> None:
         """Serve who waits, as far as it goes."""
         if self._delivering:
@@ -172,10 +185,13 @@ class Inbox:
     def _balance(self) -> None:
         """Pause or resume the sender."""
         if self.paused:
-            if self.unread.size * 2 <= self._max_unread or self._is_awaited():
+            has_room = self.unread.size * 2 <= self._max_unread or self._is_awaited()
+            if has_room and not self._is_held:
                 self.paused = False
                 self._sender.resume()
-        elif self.unread.size > self._max_unread and not self._is_awaited():
+        elif self._is_held or (
+            self.unread.size > self._max_unread and not self._is_awaited()
+        ):
             self.paused = True
             self._sender.pause()
 

@@ -28,6 +28,7 @@ class Opening:
 
     Args:
         session: The connection.
+        on_request: What says who may connect, as of `Options`.
         opened: Called when the request is accepted, with the answer, the request,
             the subprotocol and what arrived behind the request.
     """
@@ -35,10 +36,12 @@ class Opening:
     def __init__(
         self,
         session: Session,
+        on_request: Callable[[Request], Any] | None,
         opened: Callable[[bytes, Request, str | None, bytes], None],
     ) -> None:
         self._session = session
         self._options = options = session.options
+        self._on_request = on_request
         self._opened = opened
         self._parser = RequestParser(
             max_line_size=options.max_line_size,
@@ -80,10 +83,10 @@ class Opening:
 
     def _decide(self, request: Request) -> None:
         """Ask the application, if it wants to be asked."""
-        if self._options.on_request is None:
+        if self._on_request is None:
             self._answer(_ACCEPTED, request)
             return
-        decision = self._decision = maybeDeferred(self._options.on_request, request)
+        decision = self._decision = maybeDeferred(self._on_request, request)
         decision.addCallback(self._decided, request).addErrback(self._not_decided)
 
     def _hold(self, data: bytes) -> None:

@@ -197,6 +197,31 @@ class WebSocketPeer:
         """Whether nothing more will arrive."""
         return self._session.is_over
 
+    # For policies, which watch a peer and end it
+
+    def watch(self, watcher: Callable[[int, list[Frame], bool], object]) -> None:
+        """Call this for each segment that arrives, before anybody reads of it.
+
+        Args:
+            watcher: Called with the segment's size in bytes, the data frames that
+                it completes, and whether it leaves a frame or a message unfinished.
+        """
+        self._session.watcher = watcher
+
+    def hold(self) -> None:
+        """Read nothing more from the transport, until :meth:`release` or the end."""
+        if self.closed_by is None:
+            self._inbox.hold()
+
+    def release(self) -> None:
+        """Read on, as far as what is unread allows."""
+        self._inbox.release()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is read from the transport, for whatever reason."""
+        return self._inbox.paused
+
     # Behind the verbs
 
     def _in_time(

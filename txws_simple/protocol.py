@@ -51,6 +51,7 @@ class WebSocketProtocol(Protocol):
 
     Attributes:
         peer: The peer, from the connection on.
+        on_request: What says who may connect, that of the options.
     """
 
     peer: WebSocketPeer
@@ -65,6 +66,7 @@ class WebSocketProtocol(Protocol):
         pinger: Pinger | None = None,
     ) -> None:
         self._options = options
+        self.on_request = options.on_request
         self._opened = opened
         self._pinger = pinger or _pinger_for(options)
         self._fresh = fresh
@@ -75,7 +77,9 @@ class WebSocketProtocol(Protocol):
         self._session = Session(self.transport, self._options, self._pinger)
         self.peer = WebSocketPeer(self._session)
         self._among.add(self)
-        self._opening: Opening | None = Opening(self._session, self._open)
+        self._opening: Opening | None = Opening(
+            self._session, self.on_request, self._open
+        )
 
     def dataReceived(self, data: bytes) -> None:
         """More of the request; once it is accepted, the peer's bytes."""
@@ -148,6 +152,7 @@ class WebSocketFactory(Factory):
     """
 
     noisy = False
+    protocol: Callable[..., WebSocketProtocol] = WebSocketProtocol
 
     def __init__(
         self,
@@ -163,7 +168,7 @@ class WebSocketFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> WebSocketProtocol:
         """One protocol for each connection."""
-        return WebSocketProtocol(
+        return self.protocol(
             self._options, self._serve, among=self._protocols, pinger=self._pinger
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -41,6 +42,7 @@ class Session:
         outbox: What was written and has not gone.
         pings: What was pinged and not answered.
         ending: How and why it ends.
+        watcher: Called for each segment, if set: see :meth:`.WebSocketPeer.watch`.
     """
 
     __slots__ = (
@@ -55,6 +57,7 @@ class Session:
         "outbox",
         "pings",
         "transport",
+        "watcher",
     )
 
     def __init__(self, transport: Any, options: Options, pinger: Pinger | None) -> None:
@@ -73,6 +76,7 @@ class Session:
         self.ending = Ending(self.clock)
         self._outlet: IOutlet | None = None
         self._pinger = pinger
+        self.watcher: Callable[[int, list[Frame], bool], object] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -111,6 +115,8 @@ class Session:
         connection, outbox = self.connection, self.outbox
         outbox.cork()
         frames = connection.receive(data)
+        if self.watcher is not None:
+            self.watcher(len(data), frames, connection.is_receiving)
         if connection.has_control:
             self._receive_more(frames)
         else:
@@ -234,6 +240,7 @@ class Session:
     def _stop_in(self, timeout: float) -> None:
         """The connection has to end within ``timeout`` seconds."""
         self._stop_pinging()
+        self.inbox.release()  # or the other side's Close would not be heard
         self.outbox.drained = self._drained
         self.ending.stop_in(timeout, lambda: self.abort(CloseTimeout()))
 
