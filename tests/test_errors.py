@@ -26,7 +26,7 @@ def test_a_refusal_says_its_status() -> None:
 
 def test_an_end_says_its_code() -> None:
     assert str(ConnectionClosed(4000)) == "4000"
-    assert str(ConnectionClosed(4000, "why")) == "4000 why"
+    assert str(ConnectionClosed(4000, "why")) == "4000 'why'"
     assert repr(ConnectionClosed(4000, "why")) == "ConnectionClosed(4000, 'why')"
     assert (PongTimeout().code, CloseTimeout().code, BufferOverrun(9).code) == (
         1011,

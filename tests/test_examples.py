@@ -343,6 +343,19 @@ class TestTutorial:
 
 
 class TestSnippets:
+    def test_limited(self) -> None:
+        with (
+            snippet("abuse", "limited_factory") as port,
+            connect(port) as first,
+            connect(port) as second,
+        ):
+            first.send("a")
+            second.send("b")
+            assert (receive(first), receive(second)) == ("a", "b")
+            response = refused(port)
+            assert response.status_code == 429
+            assert response.headers["Retry-After"] == "30"
+
     def test_by_message(self) -> None:
         with (
             snippet("reading", "by_message_factory") as port,

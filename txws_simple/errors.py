@@ -52,7 +52,8 @@ class _Closing(WebSocketError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.code} {self.reason}" if self.reason else str(self.code)
+        # Quoted, for it comes from the other side, and this goes into logs.
+        return f"{self.code} {self.reason!r}" if self.reason else str(self.code)
 
 
 class ProtocolError(_Closing):

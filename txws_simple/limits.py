@@ -24,7 +24,7 @@ _POLICY, _AWAY = CloseCode.POLICY_VIOLATION, CloseCode.GOING_AWAY
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a `LimitedFactory` allows; ``None``, the default of each limit, is no limit.
+    """What a factory allows; ``None``, the default of each limit, is no limit.
 
     Times are in seconds, sizes in bytes.  A deadline that comes while the
     connection is not read from, because the application has not read or a rate was
@@ -84,8 +84,10 @@ class Limits:
         return any(getattr(self, name) is not None for name in _WATCHED)
 
 
-_WATCHED = ("first_message_timeout", "message_timeout", "idle_timeout", "max_age")
-_WATCHED += ("max_message_rate", "max_byte_rate")
+_WATCHED = (
+    *("first_message_timeout", "message_timeout", "idle_timeout", "max_age"),
+    *("max_message_rate", "max_byte_rate"),
+)
 _WHOLE = ("max_connections", "max_per_address", "ipv6_prefix", "retry_after")
 _RANGES = {"ipv6_prefix": (1, 128), "age_jitter": (0, 1), "retry_after": (0, 1 << 31)}
 

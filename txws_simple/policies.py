@@ -38,7 +38,7 @@ __all__ = ["LimitedFactory", "Limits"]
 
 
 class LimitedFactory(WebSocketFactory):
-    """A `WebSocketFactory` that keeps its connections within `Limits`.
+    """A `WebSocketFactory` that keeps its connections within limits.
 
     Args:
         handler: As of `WebSocketFactory`.
