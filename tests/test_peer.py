@@ -741,7 +741,7 @@ class Ending(PeerCase):
         self.assertEqual(self.successResultOf(peer.read()).data, b"last")
         error = self.failure(peer.read(), ConnectionClosed)
         self.assertEqual(
-            (error.code, error.reason, str(error)), (4001, "why", "4001 why")
+            (error.code, error.reason, str(error)), (4001, "why", "4001 'why'")
         )
         wire.fin()
         self.assertIsNone(peer.error())
