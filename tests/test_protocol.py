@@ -27,6 +27,7 @@ from txws_simple import (
     new,
 )
 
+from .held import held
 from .helpers import ACCEPT, client_frame, request
 from .wires import MemoryTransport, MemoryWire, SocketWire, Wire
 
@@ -361,6 +362,15 @@ class Handling(Case):
         del wire
         gc.collect()
         self.assertIsNone(peer())
+
+    def test_what_came_with_the_request_does_not_stay(self) -> None:
+        """It was handled; a connection may last for days."""
+        factory = WebSocketFactory(
+            lambda peer: peer.each(lambda frame: None), clock=self.clock
+        )
+        wire = self.connect(factory)
+        wire.send(request() + client_frame(TEXT, b"x" * 30_000))
+        self.assertLess(held(wire.protocol), 30_000)
 
 
 class Draining(Case):

@@ -171,8 +171,10 @@ class WebSocketProtocol(Protocol):
         answer = accept(request, subprotocol, response.headers)
         self._open(answer, request, subprotocol)
         self._resume()
-        if self._parser.rest:
-            self._receive(self._parser.rest)
+        # Not kept with the parser, for as long as the connection lasts.
+        rest, self._parser.rest = self._parser.rest, b""
+        if rest:
+            self._receive(rest)
 
     def _open(
         self, answer: bytes, request: Request | None, subprotocol: str | None
