@@ -391,6 +391,21 @@ class Draining(Case):
         self.assertIsNone(self.successResultOf(done))
         self.assertTrue(wires[1].is_aborted)
 
+    def test_what_still_arrives_is_no_failure(self) -> None:
+        """A handler can't know that its answer is too late."""
+
+        async def echo(peer: WebSocketPeer) -> None:
+            async for frame in peer:
+                await peer.write(frame)
+
+        factory = WebSocketFactory(echo, clock=self.clock)
+        wire = self.connect(factory)
+        wire.send(request())
+        factory.drain(timeout=5)
+        wire.send(client_frame(TEXT, b"late"))
+        self.assertEqual(wire.frames, [Frame(Opcode.CLOSE, b"\x03\xe9")])
+        self.assertEqual(self.flushLoggedErrors(), [])
+
     def test_none(self) -> None:
         factory = WebSocketFactory(self.keep)
         self.assertIsNone(self.successResultOf(factory.drain()))

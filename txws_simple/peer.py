@@ -190,11 +190,6 @@ class WebSocketPeer:
     def buffered(self) -> int:
         return self._outbox.buffered
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will arrive."""
-        return self._session.is_over
-
     # Behind the verbs
 
     def _in_time(
