@@ -85,7 +85,8 @@ def of_websockets(stream: Stream) -> Verdict:
     if protocol.parser_exc is not None:
         assert protocol.close_sent is not None
         broken = f"{protocol.close_sent.code} {protocol.parser_exc}"
-    frames = [event for event in protocol.events_received() if event.opcode < CLOSE]
+    events: list[Any] = protocol.events_received()
+    frames = [frame for frame in events if frame.opcode < CLOSE]
     return _verdict(frames, protocol.data_to_send(), broken)
 
 
