@@ -27,6 +27,7 @@ from txws_simple import (
     new,
 )
 
+from .held import held
 from .helpers import ACCEPT, client_frame, request
 from .wires import MemoryTransport, MemoryWire, SocketWire, Wire
 
@@ -362,6 +363,15 @@ class Handling(Case):
         gc.collect()
         self.assertIsNone(peer())
 
+    def test_what_came_with_the_request_does_not_stay(self) -> None:
+        """It was handled; a connection may last for days."""
+        factory = WebSocketFactory(
+            lambda peer: peer.each(lambda frame: None), clock=self.clock
+        )
+        wire = self.connect(factory)
+        wire.send(request() + client_frame(TEXT, b"x" * 30_000))
+        self.assertLess(held(wire.protocol), 30_000)
+
 
 class Draining(Case):
     def test_all_end(self) -> None:
@@ -380,6 +390,21 @@ class Draining(Case):
         wires[1].advance(5)
         self.assertIsNone(self.successResultOf(done))
         self.assertTrue(wires[1].is_aborted)
+
+    def test_what_still_arrives_is_no_failure(self) -> None:
+        """A handler can't know that its answer is too late."""
+
+        async def echo(peer: WebSocketPeer) -> None:
+            async for frame in peer:
+                await peer.write(frame)
+
+        factory = WebSocketFactory(echo, clock=self.clock)
+        wire = self.connect(factory)
+        wire.send(request())
+        factory.drain(timeout=5)
+        wire.send(client_frame(TEXT, b"late"))
+        self.assertEqual(wire.frames, [Frame(Opcode.CLOSE, b"\x03\xe9")])
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_none(self) -> None:
         factory = WebSocketFactory(self.keep)

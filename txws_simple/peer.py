@@ -192,11 +192,6 @@ class WebSocketPeer:
     def buffered(self) -> int:
         return self._outbox.buffered
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will arrive."""
-        return self._session.is_over
-
     # For policies, which watch a peer and end it
 
     def watch(self, watcher: Callable[[int, list[Frame], bool], object]) -> None:

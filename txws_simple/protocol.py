@@ -201,8 +201,8 @@ class WebSocketFactory(Factory):
         )
 
     def _handler_failed(self, failure: Failure, peer: WebSocketPeer) -> None:
-        if not (peer.is_over and failure.check(ConnectionClosed)):
-            # That a connection was lost is not the handler's fault.
+        if peer.closed_by is None or not failure.check(ConnectionClosed):
+            # That a connection was lost, or is ended here, is not its fault.
             _log.failure(
                 "handler of {address} failed",
                 failure=failure,

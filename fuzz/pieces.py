@@ -1,0 +1,11 @@
+"""An input's bytes in segments, as the input itself wants them."""
+
+from __future__ import annotations
+
+__all__ = ["pieces"]
+
+
+def pieces(stream: bytes, size: bytes) -> list[bytes]:
+    """The stream in segments of a size, in one byte; 0 or none stands for whole."""
+    step = size[0] if size and size[0] else len(stream) or 1
+    return [stream[at : at + step] for at in range(0, len(stream), step)]
