@@ -64,6 +64,25 @@ class Cases(SynchronousTestCase):
         self.assertEqual(self.log, ["ping", "given up"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def hear(self) -> None:
+        self.heard = True
+
+    def test_read_after_a_long_turn(self) -> None:
+        """What came while this side was busy is read after the timers have run."""
+        self.advance(10)
+        self.clock.callLater(10, self.hear)
+        self.advance(25)
+        self.assertEqual(self.log, ["ping", "ping"])
+        self.advance(10)
+        self.assertEqual(self.log, ["ping", "ping", "given up"])
+
+    def test_ends_before_the_verdict(self) -> None:
+        """Another's end is none of the pinger's business."""
+        self.advance(10)
+        self.clock.callLater(10, self.pinger.discard, self)
+        self.advance(10)
+        self.assertEqual(self.log, ["ping"])
+
     def test_any_sign_of_life(self) -> None:
         for _ in range(4):
             self.advance(10)

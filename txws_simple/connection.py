@@ -168,6 +168,8 @@ class Connection:
             self.violation = self._decoder.violation
         except ProtocolError as error:
             self.violation = error
+            # It is kept; the frames that it was found among shall not be.
+            error.__traceback__ = error.__context__ = None
         finally:
             self._note(pings, pongs)
 

@@ -52,7 +52,9 @@ class Pinger:
     """Pings each connection once in a period, and gives up one that was silent for it.
 
     Any bytes that arrive are a sign of life.  Nobody is given up whom we do not
-    listen to, and nobody for a jump of the clock: what really elapsed counts.
+    listen to, and nobody for a jump of the clock: what really elapsed counts.  Nor
+    is anybody for what this side did not get to read: after a turn of the reactor
+    that took longer than a period, what has arrived is read first.
 
     All connections of a factory have one pinger and so one timer.  A loop for each
     would occupy a kilobyte for each, and be the dearest part of a handshake.
@@ -63,7 +65,7 @@ class Pinger:
         now: Seconds that really elapsed, from any start.
     """
 
-    __slots__ = ("_clock", "_due", "_now", "_period", "_timer")
+    __slots__ = ("_clock", "_due", "_now", "_period", "_silent", "_timer", "_verdict")
 
     def __init__(
         self, period: float, clock: IReactorTime, now: Callable[[], float]
@@ -74,6 +76,9 @@ class Pinger:
         # When each is due.  The first is due first, for all have the same period.
         self._due: dict[Line, float] = {}
         self._timer: IDelayedCall | None = None
+        # Those that seem to be dead, until what has arrived was read.
+        self._silent: dict[Line, None] = {}
+        self._verdict: IDelayedCall | None = None
 
     def add(self, line: Line) -> None:
         """Ping this one from now on, first in a period."""
@@ -84,9 +89,13 @@ class Pinger:
     def discard(self, line: Line) -> None:
         """No more pings for this one, if it had any."""
         self._due.pop(line, None)
+        self._silent.pop(line, None)
         if not self._due and self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if not self._silent and self._verdict is not None:
+            self._verdict.cancel()
+            self._verdict = None
 
     def _schedule(self) -> None:
         if self._due and self._timer is None:
@@ -106,12 +115,37 @@ class Pinger:
 
     def _visit(self, line: Line, now: float) -> None:
         del self._due[line]
+        if line.heard or line.is_deaf():
+            self._ping(line, now)
+            return
+        self._silent[line] = None
+        if self._verdict is None:
+            # Not before the reactor has read once more.
+            self._verdict = self._clock.callLater(0, self._judge)
+
+    def _judge(self) -> None:
+        self._verdict = None
+        for line in list(self._silent):
+            # One may end with another.
+            if line in self._silent:
+                del self._silent[line]
+                self._decide(line)
+        self._schedule()
+
+    def _decide(self, line: Line) -> None:
+        if line.heard:
+            self._ping(line, self._now())
+            return
         try:
-            if not line.heard and not line.is_deaf():
-                line.give_up()
-                return
-            line.heard = False
-            self._due[line] = now + self._period
+            line.give_up()
+        except Exception:
+            # The others are looked at all the same.
+            _log.failure("giving up failed")
+
+    def _ping(self, line: Line, now: float) -> None:
+        line.heard = False
+        self._due[line] = now + self._period
+        try:
             line.keep_alive()
         except Exception:
             # The others are pinged all the same.
