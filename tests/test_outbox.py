@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -147,6 +149,37 @@ class Cases(SynchronousTestCase):
         self.outlet.room = 100
         self.outbox.go_on(0)
         self.assertEqual(self.outlet.taken, b"abc" + b"04" * 5 + b"++")
+
+    def test_pongs_behind_what_is_lent(self) -> None:
+        """Each costs the same, however many pieces the transport has borrowed."""
+        self.open(0)
+        for _ in range(1000):
+            self.outbox.write([b"a"])
+        self.outlet.lent = 900
+        steps = 0
+
+        def count(_frame: object, event: str, _function: object) -> None:
+            nonlocal steps
+            steps += event in ("call", "c_call")
+
+        sys.setprofile(count)
+        try:
+            for _ in range(100):
+                self.outbox.write_pong([b"pong"])
+        finally:
+            sys.setprofile(None)
+        self.assertEqual(self.outbox.buffered, 1000 + 4)
+        self.assertLess(steps, 100 * 20)
+
+    def test_pong_after_the_end(self) -> None:
+        """None waits for a way out that is lost."""
+        self.open(0)
+        self.outbox.write([b"a"])
+        self.outbox.write_pong([b"b"])
+        self.outbox.lost(LookupError())
+        self.outbox.write_pong([b"c"])
+        self.outbox.write_pong([b"d"])
+        self.assertEqual(self.outbox.buffered, 0)
 
     def test_lost(self) -> None:
         self.open(1)

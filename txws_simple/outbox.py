@@ -149,12 +149,15 @@ class Outbox:
         RFC 6455, section 5.5.3, allows to answer the most recent ping only.
         """
         last = self._last_pong
-        if self.blocked and last is not None and self._is_whole(last):
+        if last is not None:
             [self._queue[last.last - self.gone - 1]] = pieces
             self.buffered += len(pieces[0]) - last.size
             last.size = len(pieces[0])
-        else:
-            self._last_pong = self.write(pieces)
+            return
+        write = self.write(pieces)
+        if self.blocked and self.fate is PENDING:
+            # Until the way out is free again, nothing of it can have gone.
+            self._last_pong = write
 
     def flush(self) -> None:
         """Send what can be sent now, and tell who waits for it."""
@@ -164,6 +167,7 @@ class Outbox:
     def go_on(self, sent: int) -> None:
         """The way out is free again, and ``sent`` bytes more have gone."""
         self.blocked = False
+        self._last_pong = None
         self._advance(sent)
 
     def _advance(self, sent: int) -> None:
@@ -264,6 +268,7 @@ class Outbox:
     def lost(self, error: Exception) -> None:
         """The connection is gone: end all that waits, or comes, with ``error``."""
         self.fate = error
+        self._last_pong = None
         self._queue.clear()
         self.buffered = 0
         self._tell()
