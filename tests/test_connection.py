@@ -714,6 +714,28 @@ def test_a_declared_length_occupies_nothing(client: bool) -> None:
     assert not side.over
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(Raw(CONTINUATION), id="a frame out of order"),
+        pytest.param(Raw(FIN | TEXT, b"x" * 20_000 + b"\xff"), id="not UTF-8"),
+        pytest.param(Raw(FIN | 3), id="a header"),
+        pytest.param(Raw(FIN | CLOSE, b"x"), id="a Close"),
+    ],
+)
+@roles
+def test_a_violation_holds_nothing(bad: Raw, client: bool) -> None:
+    """What it was found in and among is not kept with it."""
+    side = connection(client)
+    tracemalloc.start()
+    try:
+        side.receive(wire([Raw(FIN | BINARY, b"data")] * 2000 + [bad], client))
+        assert side.violation is not None
+        assert tracemalloc.get_traced_memory()[0] < 1 << 13
+    finally:
+        tracemalloc.stop()
+
+
 # Any bytes at all
 
 

@@ -142,6 +142,8 @@ class Connection:
         except ProtocolError as error:
             self.has_control = True
             self.violation = error
+            # It is kept; the frames that it was found among shall not be.
+            error.__traceback__ = error.__context__ = None
         finally:
             self._is_between = (
                 self._decoder.is_idle

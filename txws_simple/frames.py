@@ -119,7 +119,8 @@ class Decoder:
         try:
             header = read_header(data, start, self._masked, self._max_frame_size)
         except ProtocolError as error:
-            self.violation = error
+            # The stack would keep ``data`` for as long as the error is kept.
+            self.violation = error.with_traceback(None)
             return
         if header is None:
             self._rest = data[start:]
