@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import tracemalloc
 from typing import Any
 
 from twisted.internet import defer
@@ -1001,6 +1002,26 @@ class Pausing(PeerCase):
         wire.send(close_frame(1000))
         wire.fin()
         self.assertTrue(self.successResultOf(done))
+
+
+class Flooded(PeerCase):
+    """What a client that reads nothing can make the server hold."""
+
+    wire_class = SocketWire
+
+    def test_a_segment_of_pings(self) -> None:
+        """Answers that wait are not much more than their bytes."""
+        peer, wire = self.connect()
+        wire.stall()
+        data = client_frame(Opcode.PING) * 10_000
+        tracemalloc.start()
+        try:
+            wire.send(data)
+            occupied, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        self.assertGreater(peer.buffered, 10_000)
+        self.assertLess(occupied, 200_000)
 
 
 class EndedByOthers(PeerCase):

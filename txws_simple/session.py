@@ -180,9 +180,8 @@ class Session:
     def _receive_more(self, frames: list[Frame]) -> None:
         """Among what has arrived is more than data."""
         connection = self.connection
-        if connection.sent is None:
-            for payload in connection.pings:
-                self.outbox.write_pong(connection.pong(payload))
+        if connection.pings and connection.sent is None:
+            self._answer_pings()
         if connection.over:
             self._end_receiving()
         for payload in connection.pongs:
@@ -191,6 +190,17 @@ class Session:
         if connection.over:
             self._answer()
         self._drained()
+
+    def _answer_pings(self) -> None:
+        """Each at once, where there is room; otherwise the last stands for all.
+
+        All in one piece: thousands of small ones would occupy far more than they are.
+        """
+        pings = self.connection.pings
+        if self.outbox.blocked:
+            pings = pings[-1:]
+        pongs = [piece for data in pings for piece in self.connection.pong(data)]
+        self.outbox.write_pong([b"".join(pongs)])
 
     def _end_receiving(self) -> None:
         """A Close has arrived, or a violation: nothing after it matters."""

@@ -44,7 +44,9 @@ def latencies(when: str, latency: dict[str, float]) -> Iterator[Figure]:
         yield Figure(f"{name} {when}", latency[name] * 1000, "ms")
 
 
-def left_behind(server: Server, before: Look, most: float) -> Iterator[Figure]:
+def left_behind(
+    server: Server, before: Look, most: float | None = None
+) -> Iterator[Figure]:
     """What there is more than before, now that all clients have gone."""
     after = server.settled(before)
     yield none("objects left", after.objects - before.objects)

@@ -77,7 +77,12 @@ def idle(size: Size) -> Iterator[Figure]:
         yield none("pings that one of them missed", max(3 - fewest, 0))
         yield none("dropped", size.idle - sum(tally["in_order"] for tally in tallies))
         yield none("mute ones kept", mute - mutes.end()["closed"].get("1011", 0))
-        yield from left_behind(server, before, MOST_LEFT)
+        yield from left_behind(server, before)
+        with Swarm(server, "honest", size.idle, 0, 0) as swarm:
+            swarm.ready()
+            more = server.look().memory - held.memory
+            yield mib("memory more, as many held once more", more, MOST_LEFT)
+            swarm.end()
 
 
 def at_once(size: Size) -> Iterator[Figure]:
@@ -116,12 +121,16 @@ def cycles(size: Size) -> Iterator[Figure]:
 
 
 def among(roles: list[str], each: str, size: Size) -> Iterator[Figure]:
-    """Honest clients alone, then among others, then alone again."""
+    """Honest clients, some of them silent, alone, then among others, then alone."""
     count = getattr(size, each)
     others: list[Swarm] = []
-    with serving() as (server, before), ExitStack() as stack:
-        swarm = Swarm(server, "honest", size.honest, 64, 0.1)
-        watched = stack.enter_context(swarm).ready()
+    options = {"ping_frequency": size.ping_frequency}
+    with serving(**options) as (server, before), ExitStack() as stack:
+        swarms = [
+            stack.enter_context(Swarm(server, "honest", size.honest, *message)).ready()
+            for message in ((64, 0.1), (0, 0))
+        ]
+        watched, silent = swarms
         time.sleep(size.phase)
         alone = server.look()
         server.forget_peak()
@@ -132,17 +141,18 @@ def among(roles: list[str], each: str, size: Size) -> Iterator[Figure]:
         time.sleep(size.phase)
         watched.look()
         tallies = [other.end() for other in others]
-        peak = server.peak()
         time.sleep(size.phase)
         tally = watched.end()
         yield from honest(size.honest, tally)
+        kept = silent.end()["in_order"]
+        yield none("silent ones dropped", size.honest - kept)
         first, second, third = tally["latencies"]
         yield from latencies("alone", first)
         yield from latencies("among them", second)
         yield from latencies("afterwards", third)
         yield Figure("p99 among them to alone", second["p99"] / first["p99"])
         bound = MOST_ATTACKER * count * len(roles)
-        yield mib("memory more at the worst", peak - alone.memory, bound)
+        yield mib("memory more at the worst", server.peak() - alone.memory, bound)
         for role, other in zip(roles, tallies, strict=True):
             yield from fate(f"{role}: " if len(roles) > 1 else "", other)
         yield from left_behind(server, before, MOST_LEFT)
