@@ -20,27 +20,15 @@
  * the server in between.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
+#include "client.h"
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CHUNK (1 << 18)
-
-static const char REQUEST[] =
-    "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
-    "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-    "Sec-WebSocket-Version: 13\r\n\r\n";
 
 typedef struct {
     int fd;
@@ -49,11 +37,8 @@ typedef struct {
     int waits_to_write;       /* epoll tells when there is room */
     long sent, received;      /* whole messages */
     size_t offset;            /* of the message that is being sent */
-    uint8_t header[14];       /* of the frame that is arriving */
-    int have;                 /* how much of that header */
-    uint64_t left;            /* of that frame's payload */
+    Incoming in;              /* the frame that is arriving */
     size_t checked;           /* bytes of the first echo that were compared */
-    int fin, data;            /* what that frame is */
     char head[2048];          /* of the response, until it is whole */
     int head_size;
 } Connection;
@@ -65,20 +50,6 @@ static uint8_t *wire, *payload;
 static size_t wire_size, payload_size;
 static long done;
 static uint8_t input[CHUNK];
-
-static void die(const char *what)
-{
-    fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static uint32_t noise(void)
-{
-    static uint32_t x = 2463534242u;
-    x ^= x << 13;
-    x ^= x >> 17;
-    return x ^= x << 5;
-}
 
 /* One message of `fragments` frames, masked, in `wire`; unmasked in `payload`. */
 static void make_message(size_t size, const char *kind, int fragments)
@@ -94,25 +65,8 @@ static void make_message(size_t size, const char *kind, int fragments)
     wire = malloc(size + 14 * (size_t)fragments);
     for (int f = 0; f < fragments; f++) {
         size_t from = size * f / fragments, to = size * (f + 1) / fragments;
-        size_t length = to - from;
-        uint8_t *out = wire + wire_size;
-        *out++ = (f == fragments - 1 ? 0x80 : 0) | (f ? 0 : text ? 1 : 2);
-        if (length < 126) {
-            *out++ = 0x80 | length;
-        } else if (length < 65536) {
-            *out++ = 0x80 | 126;
-            *out++ = length >> 8;
-            *out++ = length;
-        } else {
-            *out++ = 0x80 | 127;
-            for (int i = 7; i >= 0; i--)
-                *out++ = (uint64_t)length >> (8 * i);
-        }
-        uint32_t key = noise();
-        memcpy(out, &key, 4);
-        for (size_t i = 0; i < length; i++)
-            out[4 + i] = payload[from + i] ^ out[i & 3];
-        wire_size = out + 4 + length - wire;
+        int first = (f == fragments - 1 ? FIN : 0) | (f ? CONTINUATION : text ? TEXT : BINARY);
+        wire_size = put_frame(wire + wire_size, first, payload + from, to - from) - wire;
     }
 }
 
@@ -158,23 +112,9 @@ static void begin_tls(Connection *c)
 
 static void open_connection(Connection *c)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     int one = 1;
     memset(c, 0, sizeof *c);
-    c->fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (c->fd < 0)
-        die("socket");
-    /* Many come from one machine: let them come from several of its addresses. */
-    static unsigned count;
-    struct sockaddr_in from = {.sin_family = AF_INET};
-    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + count++ / 20000);
-    /* The port is chosen with the destination known: there are more of these. */
-    setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
-    if (bind(c->fd, (struct sockaddr *)&from, sizeof from))
-        die("bind");
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (connect(c->fd, (struct sockaddr *)&address, sizeof address))
-        die("connect");
+    c->fd = connect_to(port, 0);
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (tls)
         begin_tls(c);
@@ -247,47 +187,24 @@ static void arrived(Connection *c)
     done++;
 }
 
-static size_t take_header(Connection *c, const uint8_t *data, size_t size)
-{
-    size_t used = 0;
-    int need = 2;
-    for (;;) {
-        if (c->have >= 2)
-            need = 2 + ((c->header[1] & 127) == 126 ? 2 : (c->header[1] & 127) == 127 ? 8 : 0);
-        if (c->have >= 2 && c->have == need)
-            break;
-        if (used == size)
-            return used;
-        c->header[c->have++] = data[used++];
-    }
-    c->left = c->header[1] & 127;
-    if (need > 2) {
-        c->left = 0;
-        for (int i = 2; i < need; i++)
-            c->left = c->left << 8 | c->header[i];
-    }
-    c->fin = c->header[0] >> 7;
-    c->data = !(c->header[0] & 8);
-    if ((c->header[0] & 15) == 8) {
-        fprintf(stderr, "load: the server closed\n");
-        exit(1);
-    }
-    c->have = -1;
-    return used;
-}
-
 static void take(Connection *c, const uint8_t *data, size_t size)
 {
+    Incoming *in = &c->in;
     while (size) {
-        if (c->have >= 0) {
-            size_t used = take_header(c, data, size);
+        if (in->have >= 0) {
+            size_t used = take_header(in, data, size);
             data += used;
             size -= used;
-            if (c->have >= 0)
+            if (in->have >= 0)
                 return;
+            if (in->opcode == CLOSE) {
+                fprintf(stderr, "load: the server closed\n");
+                exit(1);
+            }
         }
-        size_t n = size < c->left ? size : c->left;
-        if (c->data && c->received == 0) {
+        size_t n = size < in->left ? size : in->left;
+        int is_data = in->opcode < CLOSE;
+        if (is_data && c->received == 0) {
             if (c->checked + n > payload_size || memcmp(payload + c->checked, data, n)) {
                 fprintf(stderr, "load: not what was sent\n");
                 exit(1);
@@ -296,10 +213,10 @@ static void take(Connection *c, const uint8_t *data, size_t size)
         }
         data += n;
         size -= n;
-        c->left -= n;
-        if (c->left == 0) {
-            c->have = 0;
-            if (c->data && c->fin)
+        in->left -= n;
+        if (in->left == 0) {
+            in->have = 0;
+            if (is_data && in->fin)
                 arrived(c);
         }
     }
@@ -337,7 +254,7 @@ static size_t take_head(Connection *c, const uint8_t *data, size_t size)
         c->head[c->head_size++] = data[i];
         if (c->head_size >= 4 && !memcmp(c->head + c->head_size - 4, "\r\n\r\n", 4)) {
             if (strncmp(c->head, "HTTP/1.1 101", 12)
-                || !strstr(c->head, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")) {
+                || !strstr(c->head, ACCEPT)) {
                 fprintf(stderr, "load: refused: %.60s\n", c->head);
                 exit(1);
             }
@@ -373,13 +290,6 @@ static void read_from(Connection *c)
             die("the server hung up");
         take_input(c, n);
     } while (c->tls && SSL_pending(c->tls));
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec * 1e-9;
 }
 
 /* What has happened, at least one thing.  It never sleeps: otherwise a server would

@@ -20,22 +20,32 @@ PACKAGES += ["twisted[tls,websocket]", "uvloop", "websockets"]
 
 
 def prepare() -> None:
-    """Make what is not there; say what is missing where that can't be done."""
-    if shutil.which("cc") is None:
-        sys.exit("needs a C compiler, as cc")
+    """What is needed to measure servers beside each other."""
+    install(PACKAGES)
+    build(LOAD, [HERE / "load.c"], "-lssl", "-lcrypto")
+
+
+def install(packages: list[str]) -> None:
+    """The environment, with these packages and the library as it stands here."""
     if not PYTHON.exists():
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
-    install = [PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    pip = [PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     environment = {**os.environ, "TXWS_SIMPLE_SPEEDUPS": "require"}
-    subprocess.run([*install, *PACKAGES], check=True)
+    subprocess.run([*pip, *packages], check=True)
     subprocess.run(
-        [*install, "--force-reinstall", "--no-deps", ROOT], env=environment, check=True
+        [*pip, "--force-reinstall", "--no-deps", ROOT], env=environment, check=True
     )
-    compiled = subprocess.run(
-        ["cc", "-O2", "-o", LOAD, HERE / "load.c", "-lssl", "-lcrypto"], check=False
-    )
-    if compiled.returncode:
-        sys.exit("load.c needs the headers of OpenSSL: libssl-dev, or the like")
+
+
+def build(program: Path, sources: list[Path], *libraries: str) -> None:
+    """A program in C."""
+    if shutil.which("cc") is None:
+        sys.exit("needs a C compiler, as cc")
+    command = ["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program]
+    if subprocess.run([*command, *sources, *libraries], check=False).returncode:
+        sys.exit(
+            f"{program.name} can't be built: what does {' '.join(libraries)} need?"
+        )
 
 
 def certify() -> None:

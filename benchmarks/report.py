@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import platform
 import statistics
 from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from loads import LOADS, Load
 
 OURS = ("each", "read", "broadcast, each")
+
+
+def about(packages: Iterable[str]) -> dict[str, str]:
+    """What was measured, on what."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    models = [line.partition(": ")[2] for line in lines if "model name" in line]
+    return {
+        "cpu": models[0] if models else platform.processor(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+    }
 
 
 def ratios(figures: dict[str, Any], name: str, base: str) -> list[float]:

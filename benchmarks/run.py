@@ -22,32 +22,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import sys
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from loads import IDLE, IDLE_SERVERS, LOADS, SERVERS
 from prepare import HERE, PYTHON, VENV, certify, prepare
-from report import write_about, write_plots, write_tables
+from report import about, write_about, write_plots, write_tables
 
 MEASURED = ["txws_simple", "Twisted", "autobahn", "picows", "uvloop", "websockets"]
 MEASURED += ["aiohttp"]
-
-
-def about() -> dict[str, str]:
-    """What was measured, on what."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    models = [line.partition(": ")[2] for line in lines if "model name" in line]
-    return {
-        "cpu": models[0] if models else platform.processor(),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in MEASURED},
-    }
 
 
 def run_loads(names: list[str], rounds: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -115,7 +101,7 @@ def main() -> None:
     if not options.report_only:
         allow_files()
         certify()
-        results = {"about": about(), "loads": {}}
+        results = {"about": about(MEASURED), "loads": {}}
         results["idle"] = {} if options.no_idle else run_idle(1)
         for name, figures in run_loads(options.loads, options.rounds):
             results["loads"][name] = figures

@@ -1,0 +1,1 @@
+"""What ``soak.py`` is made of: a server, swarms of clients, scenarios, a report."""
