@@ -381,6 +381,17 @@ class Draining(Case):
         self.assertIsNone(self.successResultOf(done))
         self.assertTrue(wires[1].is_aborted)
 
+    def test_refused(self) -> None:
+        """One that was refused is not waited for, though its client stays."""
+        factory = WebSocketFactory(self.keep, clock=self.clock)
+        wire = self.connect(factory)
+        wire.send(b"POST / HTTP/1.1\r\n")
+        self.assertFalse(wire.is_aborted)
+        factory.drain()
+        wire.advance(0)
+        self.assertTrue(wire.is_aborted)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_none(self) -> None:
         factory = WebSocketFactory(self.keep)
         self.assertIsNone(self.successResultOf(factory.drain()))

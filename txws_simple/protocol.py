@@ -282,6 +282,8 @@ class WebSocketFactory(Factory):
                 ends.append(protocol.peer.shutdown(code, timeout=timeout))
             else:
                 protocol.peer.close()
+                # One that was refused is over for its peer, and yet lingers.
+                protocol._transport.abortConnection()
         return gatherResults(ends).addCallback(lambda _: None)
 
     def _serve(self, peer: WebSocketPeer) -> None:
