@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
 
 from txws_simple.pinger import Pinger
 
+from .ledger import WatchedCase
 
-class Cases(SynchronousTestCase):
+
+class Cases(WatchedCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.elapsed = Clock()

@@ -12,7 +12,6 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.protocols.policies import WrappingFactory
-from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from txws_simple import (
@@ -28,13 +27,14 @@ from txws_simple import (
 )
 
 from .helpers import ACCEPT, client_frame, request
+from .ledger import WatchedCase
 from .wires import MemoryTransport, MemoryWire, SocketWire, Wire
 
 TEXT = Opcode.TEXT
 CLOSE_1000 = client_frame(Opcode.CLOSE, b"\x03\xe8")
 
 
-class Case(SynchronousTestCase):
+class Case(WatchedCase):
     """What the cases share; which wire they run over is said below."""
 
     wire_class: type[Wire] = MemoryWire
