@@ -156,6 +156,29 @@ class ScriptedReactor:
             one.connectionLost(Failure(why))
 
 
+class _Transport(Server):
+    """Counts what is given to it to write, and what of that has gone."""
+
+    _given = _gone = _latest = 0
+
+    def write(self, data: bytes) -> None:
+        self._latest = len(data)
+        self._given += len(data)
+        super().write(data)
+
+    def writeSomeData(self, data: bytes) -> Any:
+        count = super().writeSomeData(data)
+        if isinstance(count, int):
+            self._gone += count
+        return count
+
+    @property
+    def begun(self) -> int:
+        """How much has gone of the last write, where that has not gone whole."""
+        rest = self._given - self._gone
+        return self._latest - rest if rest else 0
+
+
 class ScriptedWire(Wire):
     """A connection over a `ScriptedSocket`.
 
@@ -167,7 +190,7 @@ class ScriptedWire(Wire):
         self.socket = ScriptedSocket()
         self.reactor = ScriptedReactor(self.clock)
         self.protocol = factory.buildProtocol(None)
-        self.transport = Server(
+        self.transport = _Transport(
             self.socket,  # type: ignore[arg-type]
             self.protocol,
             ("127.0.0.1", 1),
