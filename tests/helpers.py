@@ -72,6 +72,11 @@ def every_split(data: bytes) -> Iterator[list[bytes]]:
         yield [data[:cut], data[cut:]]
 
 
+def in_segments(data: bytes, size: int) -> list[bytes]:
+    """The data in pieces of this size, the last one as it comes."""
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
 def some_splits(data: bytes, limits: tuple[int, ...]) -> Iterator[list[bytes]]:
     """As `every_split`, for what is large: 200 cuts, and those around the limits.
 

@@ -11,12 +11,13 @@ from twisted.internet.defer import (
     inlineCallbacks,
     succeed,
 )
-from twisted.trial.unittest import SynchronousTestCase
 
 from txws_simple.deferreds import Outcome
 
+from .ledger import WatchedCase
 
-class Cases(SynchronousTestCase):
+
+class Cases(WatchedCase):
     def test_result_before_and_after(self) -> None:
         early: Outcome[int] = Outcome()
         early.settle(1)

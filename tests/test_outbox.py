@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 
 from twisted.internet.defer import CancelledError
-from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from txws_simple.interfaces import IOutlet
 from txws_simple.outbox import Outbox
+
+from .ledger import WatchedCase
 
 
 @implementer(IOutlet)
@@ -38,7 +39,7 @@ class Outlet:
     abort = finish
 
 
-class Cases(SynchronousTestCase):
+class Cases(WatchedCase):
     def setUp(self) -> None:
         self.drained = 0
         self.outbox = Outbox()

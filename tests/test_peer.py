@@ -9,7 +9,6 @@ from typing import Any
 from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from txws_simple import (
@@ -28,6 +27,7 @@ from txws_simple import (
 )
 
 from .helpers import client_frame, request
+from .ledger import WatchedCase
 from .wires import MemoryWire, SocketWire, Wire
 
 TEXT, BINARY, CONTINUATION = Opcode.TEXT, Opcode.BINARY, Opcode.CONTINUATION
@@ -38,7 +38,7 @@ def close_frame(code: int, reason: str = "") -> bytes:
     return client_frame(Opcode.CLOSE, code.to_bytes(2, "big") + reason.encode())
 
 
-class PeerCase(SynchronousTestCase):
+class PeerCase(WatchedCase):
     """What the cases share; which wire they run over is said below."""
 
     wire_class: type[Wire] = MemoryWire

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
 
 from txws_simple.pinger import Pinger
+
+from .ledger import WatchedCase
 
 
 class Other:
@@ -29,7 +30,7 @@ class Other:
         raise AssertionError("it was heard")
 
 
-class Cases(SynchronousTestCase):
+class Cases(WatchedCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.elapsed = Clock()
@@ -37,8 +38,9 @@ class Cases(SynchronousTestCase):
         self.heard = self.deaf = False
         self.pinger = Pinger(10, self.clock, self.elapsed.seconds)
         self.pinger.add(self)
+        self.addCleanup(self.end)
 
-    def tearDown(self) -> None:
+    def end(self) -> None:
         self.pinger.discard(self)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 

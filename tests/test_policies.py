@@ -9,12 +9,12 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
 
 from txws_simple import ConnectionClosed, Opcode, Request, Response, WebSocketPeer
 from txws_simple.policies import LimitedFactory, Limits
 
 from .helpers import client_frame, parse_answer, request
+from .ledger import WatchedCase
 from .wires import MemoryWire, SocketWire, Wire
 
 TEXT = client_frame(Opcode.TEXT, b"hello")
@@ -29,7 +29,7 @@ def wire_from(address: IAddress) -> type[MemoryWire]:
     return type("MemoryWireFrom", (MemoryWire,), {"address": address})
 
 
-class Case(SynchronousTestCase):
+class Case(WatchedCase):
     """What the cases share; which wire they run over is said below."""
 
     wire_class: type[Wire] = MemoryWire
@@ -39,8 +39,9 @@ class Case(SynchronousTestCase):
         self.peers: list[WebSocketPeer] = []
         self.factory: LimitedFactory
         self.wires: list[Wire] = []
+        self.addCleanup(self.end)
 
-    def tearDown(self) -> None:
+    def end(self) -> None:
         """Whatever has happened, nothing stays behind."""
         for wire in self.wires:
             wire.protocol.peer.close()
@@ -441,7 +442,7 @@ class Rates(Case):
         return count
 
 
-class Values(SynchronousTestCase):
+class Values(WatchedCase):
     def test_what_makes_no_sense(self) -> None:
         rows: list[tuple[str, object]] = [
             ("max_connections", 0),

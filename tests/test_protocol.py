@@ -12,7 +12,6 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.protocols.policies import WrappingFactory
-from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from txws_simple import (
@@ -29,13 +28,14 @@ from txws_simple import (
 
 from .held import held
 from .helpers import ACCEPT, client_frame, request
+from .ledger import WatchedCase
 from .wires import MemoryTransport, MemoryWire, SocketWire, Wire
 
 TEXT = Opcode.TEXT
 CLOSE_1000 = client_frame(Opcode.CLOSE, b"\x03\xe8")
 
 
-class Case(SynchronousTestCase):
+class Case(WatchedCase):
     """What the cases share; which wire they run over is said below."""
 
     wire_class: type[Wire] = MemoryWire
@@ -405,6 +405,17 @@ class Draining(Case):
         wire.send(client_frame(TEXT, b"late"))
         self.assertEqual(wire.frames, [Frame(Opcode.CLOSE, b"\x03\xe9")])
         self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_refused(self) -> None:
+        """One that was refused is not waited for, though its client stays."""
+        factory = WebSocketFactory(self.keep, clock=self.clock)
+        wire = self.connect(factory)
+        wire.send(b"POST / HTTP/1.1\r\n")
+        self.assertFalse(wire.is_aborted)
+        factory.drain()
+        wire.advance(0)
+        self.assertTrue(wire.is_aborted)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_none(self) -> None:
         factory = WebSocketFactory(self.keep)

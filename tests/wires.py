@@ -14,6 +14,7 @@ import termios
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IAddress
@@ -22,8 +23,10 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from txws_simple.connection import Connection
+from txws_simple import WebSocketFactory
 from txws_simple.frames import Decoder, Frame
+
+from .helpers import request
 
 #: How often a real reactor is turned, a millisecond each, before what was
 #: waited for counts as not to come.
@@ -352,8 +355,15 @@ class _Counting(Factory):
         return protocol
 
 
-def client_connection() -> Connection:
-    """The conversation of a client, for tests to speak with."""
-    return Connection(
-        client=True, max_frame_size=2**40, max_message_size=None, max_fragments=None
-    )
+def never(_: object) -> Deferred[None]:
+    """A handler that leaves all to the test, and an answer that never comes."""
+    return Deferred()
+
+
+def opened(handler: Callable[[Any], object] = never, **options: Any) -> MemoryWire:
+    """A connection in memory after its handshake, without pings."""
+    clock = Clock()
+    factory = WebSocketFactory(handler, clock=clock, ping_frequency=None, **options)
+    wire = MemoryWire(factory, clock)
+    wire.send(request())
+    return wire

@@ -103,6 +103,11 @@ class WebSocketProtocol(Protocol):
         """Whether the handshake has succeeded."""
         return self._session.is_open
 
+    def abort(self) -> None:
+        """End the connection at once, also one that was refused and lingers."""
+        self.peer.close()
+        cast(Any, self.transport).abortConnection()
+
     def begin(self, request: Request | None, subprotocol: str | None) -> None:
         """The handshake was done by somebody else: frames follow."""
         if self._opening is not None:
@@ -189,7 +194,7 @@ class WebSocketFactory(Factory):
             if protocol.is_open:
                 ends.append(protocol.peer.shutdown(code, timeout=timeout))
             else:
-                protocol.peer.close()
+                protocol.abort()
         return gatherResults(ends).addCallback(lambda _: None)
 
     def _serve(self, peer: WebSocketPeer) -> None:
