@@ -41,6 +41,25 @@ class Cases(SynchronousTestCase):
         self.assertEqual(self.log, ["ping", "given up"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def hear(self) -> None:
+        self.pinger.heard = True
+
+    def test_read_after_a_long_turn(self) -> None:
+        """What came while this side was busy is read after the timers have run."""
+        self.advance(10)
+        self.clock.callLater(10, self.hear)
+        self.advance(15)
+        self.assertEqual(self.log, ["ping", "ping"])
+        self.advance(15)
+        self.assertEqual(self.log, ["ping", "ping", "given up"])
+
+    def test_stopped_before_the_verdict(self) -> None:
+        self.advance(10)
+        self.clock.callLater(10, self.pinger.stop)
+        self.advance(10)
+        self.assertEqual(self.log, ["ping"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_any_sign_of_life(self) -> None:
         for _ in range(4):
             self.advance(10)

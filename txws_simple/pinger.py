@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -33,7 +33,9 @@ class Pinger:
     """Pings once in each period, and gives up after a whole one without a sign.
 
     Any bytes that arrive are a sign of life.  Nobody is given up whom we do not
-    listen to, and nobody for a jump of the clock: what really elapsed counts.
+    listen to, and nobody for a jump of the clock: what really elapsed counts.  Nor
+    is anybody for what this side did not get to read: after a turn of the reactor
+    that took longer than a period, what has arrived is read first.
 
     Args:
         period: Seconds from one ping to the next.
@@ -47,7 +49,17 @@ class Pinger:
         heard: Whether anything arrived since the last ping.
     """
 
-    __slots__ = ("_give_up", "_is_deaf", "_loop", "_now", "_pinged", "heard", "ping")
+    __slots__ = (
+        "_clock",
+        "_give_up",
+        "_is_deaf",
+        "_loop",
+        "_now",
+        "_pinged",
+        "_verdict",
+        "heard",
+        "ping",
+    )
 
     def __init__(
         self,
@@ -62,6 +74,8 @@ class Pinger:
         self._give_up = give_up
         self._is_deaf = is_deaf
         self._now = now
+        self._clock = clock
+        self._verdict: IDelayedCall | None = None
         self._pinged = now()
         self.heard = True
         self._loop = LoopingCall(self._tick)
@@ -69,9 +83,20 @@ class Pinger:
         self._loop.start(period, now=False).addErrback(_report)
 
     def _tick(self) -> None:
-        if not self.heard and not self._is_deaf() and self._whole_period_elapsed():
-            self._give_up()
+        if self.heard or self._is_deaf() or not self._whole_period_elapsed():
+            self._ping()
             return
+        # Not before the reactor has read once more.
+        self._verdict = self._clock.callLater(0, self._judge)
+
+    def _judge(self) -> None:
+        self._verdict = None
+        if self.heard:
+            self._ping()
+        else:
+            self._give_up()
+
+    def _ping(self) -> None:
         self.heard = False
         self._pinged = self._now()
         self.ping()
@@ -84,6 +109,9 @@ class Pinger:
         """No more pings."""
         if self._loop.running:
             self._loop.stop()
+        if self._verdict is not None:
+            self._verdict.cancel()
+            self._verdict = None
 
 
 def _report(failure: object) -> None:
