@@ -189,7 +189,7 @@ def few_files(size: Size) -> Iterator[Figure]:
             inside = crowd.ready().look()["open"]
             time.sleep(size.phase)
             tally = crowd.end()
-        server.settled(before_them)
+        server.settled(before_them, ["files"])
         turned_away = tally["hung_up"] + tally["was_reset"]
         yield Figure("descriptors", files)
         yield Figure("clients that got in", inside)
