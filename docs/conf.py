@@ -18,8 +18,8 @@ author = "the txws_simple authors"
 version = release = "0.1.0"
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "zope_interface"]
-# Those of the benchmark are parts of a page.
-exclude_patterns = ["_build", "performance/*.rst"]
+# Those of the benchmarks are parts of a page.
+exclude_patterns = ["_build", "performance/*.rst", "reliability/*.rst"]
 html_theme = "furo"
 html_title = "txws_simple"
 

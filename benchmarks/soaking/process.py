@@ -8,6 +8,7 @@ import select
 import socket
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,13 +69,13 @@ class Look(NamedTuple):
     objects: int
     failures: list[str]
 
-    def holds_more_than(self, before: Look) -> bool:
-        """Whether there is anything left since."""
-        return (
-            self.files > before.files
-            or self.delayed_calls > before.delayed_calls
-            or self.objects > before.objects
-        )
+    def holds_more_than(self, before: Look, kinds: Iterable[str]) -> bool:
+        """Whether there is more than before of any of these."""
+        return any(getattr(self, kind) > getattr(before, kind) for kind in kinds)
+
+
+#: What has to be as before when all clients have gone.
+HELD = ("files", "delayed_calls", "objects")
 
 
 class Server(_Process):
@@ -108,10 +109,10 @@ class Server(_Process):
             figures["failures"],
         )
 
-    def settled(self, before: Look) -> Look:
+    def settled(self, before: Look, kinds: Iterable[str] = HELD) -> Look:
         """The same, once it holds no more than before, or it has had time enough."""
         deadline = time.monotonic() + 30
-        while (now := self.look()).holds_more_than(before):
+        while (now := self.look()).holds_more_than(before, kinds):
             if time.monotonic() > deadline:
                 break
             time.sleep(0.2)

@@ -18,7 +18,7 @@ def cell(figure: Figure | None) -> str:
         return ""
     digits = 0 if figure.value == int(figure.value) else 2
     text = f"{figure.value:,.{digits}f} {figure.unit}".rstrip()
-    return text if figure.most is None else f"{text} (at most {figure.most:g})"
+    return text if figure.most is None else f"{text} (at most {figure.most:.3g})"
 
 
 def rows(columns: dict[str, list[Figure]]) -> Iterator[list[str]]:

@@ -29,7 +29,7 @@ class Size(NamedTuple):
     phase: float
 
 
-FULL = Size(10_000, 10, 2000, 100_000, 100, 100, 500, 15)
+FULL = Size(10_000, 8, 2000, 100_000, 100, 100, 500, 7)
 QUICK = Size(2000, 2, 500, 20_000, 50, 50, 100, 4)
 
 #: What one idle connection may occupy, in bytes.
@@ -37,10 +37,10 @@ MOST_IDLE = 16 * KIB
 #: What one may occupy that does its worst: a segment on its way in, as much unread,
 #: and an answer on its way out.
 MOST_ATTACKER = 256 * KIB
-#: What the process may occupy more after all have gone: its heap is not compact.
+#: What the process may occupy more after all have gone, and so much more for each
+#: that was there at once: its heap is not compact.
 MOST_LEFT = 4 * MIB
-#: How many descriptors a server has that runs out of them.
-FEW_FILES = 200
+MOST_LEFT_EACH = 4 * KIB
 
 
 @contextmanager
@@ -69,8 +69,8 @@ def idle(size: Size) -> Iterator[Figure]:
             yield kib(f"memory for each of {count:,}", each, MOST_IDLE)
         mutes = stack.enter_context(Swarm(server, "mute", mute)).ready()
         time.sleep(size.ping_frequency * 4)
-        later = server.look()
-        yield mib("memory more, 4 pings later", later.memory - held.memory, MOST_LEFT)
+        more = server.look().memory - held.memory
+        yield mib("memory more, 4 pings later", more, MOST_LEFT + size.idle * KIB)
         tallies = [swarm.end() for swarm in swarms]
         yield Figure("pings answered", sum(tally["pings"] for tally in tallies))
         fewest = min(tally["fewest_pings"] for tally in tallies)
@@ -89,10 +89,12 @@ def at_once(size: Size) -> Iterator[Figure]:
     """All connect in the same moment, and each wants an answer; three times."""
     count, rounds = size.at_once, 3
     tallies: list[dict[str, Any]] = []
+    left: list[int] = []
     with serving() as (server, before):
         for _ in range(rounds):
             with Swarm(server, "honest", count, 64, 0, window=count) as swarm:
                 tallies.append(swarm.ready().end())
+            left.append(server.settled(before).memory)
         for name in ("opened", "echoes", "in_order"):
             missing = rounds * count - sum(tally[name] for tally in tallies)
             yield none(f"lacking: {name.replace('_', ' ')}", missing)
@@ -100,7 +102,10 @@ def at_once(size: Size) -> Iterator[Figure]:
         latency = [tally["latencies"][0] for tally in tallies]
         slowest = max(latency, key=lambda each: each["p99"])
         yield from latencies("from connecting to the echo", slowest)
-        yield from left_behind(server, before, MOST_LEFT)
+        yield mib(
+            "memory more than after the first time", left[-1] - left[0], MOST_LEFT
+        )
+        yield from left_behind(server, before)
 
 
 def cycles(size: Size) -> Iterator[Figure]:
@@ -124,8 +129,8 @@ def among(roles: list[str], each: str, size: Size) -> Iterator[Figure]:
     """Honest clients, some of them silent, alone, then among others, then alone."""
     count = getattr(size, each)
     others: list[Swarm] = []
-    options = {"ping_frequency": size.ping_frequency}
-    with serving(**options) as (server, before), ExitStack() as stack:
+    patience = {"ping_frequency": size.ping_frequency, "open_timeout": size.phase / 2}
+    with serving(**patience) as (server, before), ExitStack() as stack:
         swarms = [
             stack.enter_context(Swarm(server, "honest", size.honest, *message)).ready()
             for message in ((64, 0.1), (0, 0))
@@ -151,11 +156,12 @@ def among(roles: list[str], each: str, size: Size) -> Iterator[Figure]:
         yield from latencies("among them", second)
         yield from latencies("afterwards", third)
         yield Figure("p99 among them to alone", second["p99"] / first["p99"])
-        bound = MOST_ATTACKER * count * len(roles)
-        yield mib("memory more at the worst", server.peak() - alone.memory, bound)
+        present = count * len(roles)
+        more = server.peak() - alone.memory
+        yield mib("memory more at the worst", more, present * MOST_ATTACKER)
         for role, other in zip(roles, tallies, strict=True):
             yield from fate(f"{role}: " if len(roles) > 1 else "", other)
-        yield from left_behind(server, before, MOST_LEFT)
+        yield from left_behind(server, before, MOST_LEFT + present * MOST_LEFT_EACH)
 
 
 def fate(whose: str, tally: dict[str, Any]) -> Iterator[Figure]:
@@ -172,17 +178,20 @@ def fate(whose: str, tally: dict[str, Any]) -> Iterator[Figure]:
 def few_files(size: Size) -> Iterator[Figure]:
     """More clients than descriptors: who is in stays, and who comes later gets in."""
     with serving() as (server, before), ExitStack() as stack:
-        watched = stack.enter_context(
-            Swarm(server, "honest", size.honest, 64, 0.1)
-        ).ready()
+        swarm = Swarm(server, "honest", size.honest, 64, 0.1)
+        watched = stack.enter_context(swarm).ready()
+        before_them = server.look()
+        # Enough for those who are in, and for as many who come later.
+        files = before_them.files + 2 * size.honest
         _, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (FEW_FILES, hard))
-        with Swarm(server, "honest", 2 * FEW_FILES, 0, 0) as crowd:
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (files, hard))
+        with Swarm(server, "honest", 2 * files, 0, 0) as crowd:
             inside = crowd.ready().look()["open"]
             time.sleep(size.phase)
             tally = crowd.end()
+        server.settled(before_them, ["files"])
         turned_away = tally["hung_up"] + tally["was_reset"]
-        yield Figure("descriptors", FEW_FILES)
+        yield Figure("descriptors", files)
         yield Figure("clients that got in", inside)
         yield Figure("clients turned away", turned_away)
         yield none("the limit was not reached", int(turned_away == 0))

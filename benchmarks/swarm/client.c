@@ -123,9 +123,10 @@ static void take_close(Client *c)
     int code = c->control_size < 2 ? 1005 : c->control[0] << 8 | c->control[1];
     if (code < 5000)
         tally.closed[code]++;
-    c->was_closed = 1;
-    if (c->state != OPEN)
+    if (c->state != OPEN) {
+        c->was_answered = code == 1000;
         return;
+    }
     /* The server's came first. */
     tally.dropped++;
     c->state = CLOSING;
@@ -214,7 +215,7 @@ static End way_out(const Client *c, ssize_t received)
 {
     if (received < 0)
         return WAS_RESET;
-    return c->was_closed ? IN_ORDER : c->state == REFUSED ? TURNED_AWAY : HUNG_UP;
+    return c->was_answered ? IN_ORDER : c->state == REFUSED ? TURNED_AWAY : HUNG_UP;
 }
 
 void take_input(Client *c, size_t most)

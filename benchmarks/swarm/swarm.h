@@ -7,7 +7,7 @@ typedef enum { AWAY, CONNECTING, ASKING, REFUSED, OPEN, CLOSING } State;
 
 /* How a connection ended. */
 typedef enum {
-    IN_ORDER,                 /* Close both ways, then the server's FIN */
+    IN_ORDER,                 /* our Close, the same back, then the server's FIN */
     TURNED_AWAY,              /* an answer other than 101 */
     HUNG_UP,                  /* FIN without either of these */
     WAS_RESET,
@@ -30,7 +30,7 @@ typedef struct {
     Incoming in;
     size_t arrived;           /* bytes of the message that is arriving */
     int is_wrong;             /* one of these is not what was sent */
-    int was_closed;           /* the server's Close has come */
+    int was_answered;         /* our Close, in kind */
     uint8_t control[125];     /* payload of the control frame that is arriving */
     int control_size;
     char head[512];           /* of the response */
