@@ -4,8 +4,11 @@ from __future__ import annotations
 
 __all__ = ["pieces"]
 
+#: More of them only take time.
+_MOST = 64
+
 
 def pieces(stream: bytes, size: bytes) -> list[bytes]:
     """The stream in segments of a size, in one byte; 0 or none stands for whole."""
-    step = size[0] if size and size[0] else len(stream) or 1
-    return [stream[at : at + step] for at in range(0, len(stream), step)]
+    step = max(size[0], len(stream) // _MOST) if size and size[0] else len(stream)
+    return [stream[at : at + step] for at in range(0, len(stream), step or 1)]
