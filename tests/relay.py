@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 
+from .counting import Counting
 from .wires import SocketWire
 
 #: How often the reactor is turned, a millisecond each, before what is under way counts
@@ -132,36 +133,19 @@ class TLSClient(PlainClient):
         self._put(self._outgoing.read())
 
 
-class Listener(Factory):
-    """A server's port, whose connections are told one by one.
+class Listener(Counting):
+    """A server's port, whose connections come one by one.
 
     Attributes:
         port: Its number.
-        protocol: The latest connection's.
-        arrived: How many bytes that was given.
     """
 
-    noisy = False
     reactor = SocketWire.reactor
 
     def __init__(self, factory: Factory) -> None:
-        self._factory = factory
+        super().__init__(factory)
         self._port = self.reactor.listenTCP(0, self, 200, "127.0.0.1")
         self.port = self._port.getHost().port
-        self.protocol: Any = None
-        self.arrived = 0
-
-    def buildProtocol(self, addr: Any) -> Any:
-        self.protocol = protocol = self._factory.buildProtocol(addr)
-        self.arrived = 0
-        receive = protocol.dataReceived
-
-        def count(data: bytes) -> None:
-            self.arrived += len(data)
-            receive(data)
-
-        protocol.dataReceived = count
-        return protocol
 
     def stop(self) -> None:
         self._port.stopListening()
