@@ -60,3 +60,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         f"{given.total()} Deferreds given out by {peers} peers: "
         + ", ".join(f"{verb} {count}" for verb, count in given.most_common())
     )
+    for report in terminalreporter.stats.get("passed", []):
+        if report.user_properties:
+            told = [f"{name}: {value}" for name, value in report.user_properties]
+            terminalreporter.write_line(f"{report.nodeid}: {', '.join(told)}")

@@ -7,10 +7,41 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from txws_simple import Frame
+from txws_simple import Frame, Opcode
 from txws_simple.deferreds import Outcome
 
-from .model import PENDING, Call
+#: What is expected of a Deferred that still waits.
+PENDING = "pending"
+
+
+class Call:
+    """One call of a verb.
+
+    Attributes:
+        verb: Which.
+        expected: A result, what it has to fail with, or `PENDING`.
+        is_held: Of `each`, whether its receiver holds further frames back.
+        frames: Of `each`, what its receiver was given; of a write, what it sends.
+        is_fragment: Of a write, whether others may have to follow.
+        before: Of a fragment, what was being sent before it.
+    """
+
+    def __init__(self, verb: str, frames: list[Frame] | None = None) -> None:
+        self.verb = verb
+        self.expected: Any = PENDING
+        self.is_held = False
+        self.frames = frames or []
+        self.is_fragment = False
+        self.before: Opcode | None = None
+
+    def come_to(self, expected: Any) -> None:
+        """This is the outcome; only the first counts."""
+        if self.expected == PENDING:
+            self.expected = expected
+
+    @property
+    def is_pending(self) -> bool:
+        return bool(self.expected == PENDING)
 
 
 class Given:

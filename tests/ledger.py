@@ -47,37 +47,24 @@ _known: list[object] = []
 
 
 class Entry:
-    """One Deferred that was given out.
+    """What is noted of one Deferred that was given out; it hangs on that.
 
     Attributes:
         verb: What gave it out.
-        deferred: Itself, until there is a result.
         count: How often it was fired.
     """
 
-    def __init__(self, verb: str, deferred: Deferred[Any]) -> None:
+    def __init__(self, ledger: Ledger, verb: str, deferred: Deferred[Any]) -> None:
+        self._ledger = ledger
         self.verb = verb
-        self.deferred = None if deferred.called else deferred
         self.count = int(deferred.called and not _is_unheard(deferred))
-        self._may_be_unheard = deferred.called
 
     def fire(self) -> None:
         """It is fired."""
         self.count += 1
-        self.deferred = None
-
-    def let_go(self) -> None:
-        """If there is a result, for whoever should look, it is kept no longer."""
-        deferred = self.deferred
-        if deferred is not None and _is_unheard(deferred) and deferred.called:
-            self.deferred = None
-            self._may_be_unheard = True
-
-    @property
-    def objection(self) -> str | None:
-        """What is wrong with it at the end."""
-        is_fine = self.count == 1 or (self.count == 0 and self._may_be_unheard)
-        return None if is_fine else f"{self.verb}() fired {self.count} times"
+        self._ledger.waiting.pop(self, None)
+        if self.count > 1:
+            self._ledger.objections.append(f"{self.verb}() fired {self.count} times")
 
 
 def _is_unheard(deferred: Deferred[Any]) -> bool:
@@ -88,17 +75,20 @@ class Ledger:
     """All that is given out while it is open.
 
     Attributes:
+        given: How many Deferreds each verb gave out.
+        waiting: Those that have no result yet.
         failures: What was logged as a failure.
-        objections: What was found to be wrong, when it was settled.
+        objections: What was found to be wrong.
     """
 
-    #: Of all ledgers that are closed: Deferreds by verb, and peers.
+    #: The same as ``given``, of all ledgers; and the peers.
     totals: ClassVar[Counter[str]] = Counter()
 
     def __init__(self) -> None:
+        self.given: Counter[str] = Counter()
+        self.waiting: dict[Entry, Deferred[Any]] = {}
         self.failures: list[Failure] = []
         self.objections: list[str] = []
-        self._entries: list[Entry] = []
         self._peers: WeakSet[WebSocketPeer] = WeakSet()
         self._made = 0
         self._clocks: list[Any] = []
@@ -109,12 +99,12 @@ class Ledger:
         _freeze()
         _open.append(self)
         globalLogPublisher.addObserver(self._observe)
-        gc.callbacks.append(self._let_go)
+        gc.callbacks.append(self._before_collection)
         self._before = _reactor_calls()
         return self
 
     def __exit__(self, *_: object) -> None:
-        gc.callbacks.remove(self._let_go)
+        gc.callbacks.remove(self._before_collection)
         globalLogPublisher.removeObserver(self._observe)
         _open.remove(self)
 
@@ -122,9 +112,11 @@ class Ledger:
         """A verb gives this out."""
         attributes = vars(deferred)
         if "entry" not in attributes:
-            entry = attributes["entry"] = Entry(verb, deferred)
-            self._entries.append(entry)
+            entry = attributes["entry"] = Entry(self, verb, deferred)
+            self.given[verb] += 1
             self.totals[verb] += 1
+            if not deferred.called:
+                self.waiting[entry] = deferred
 
     def watch(self, peer: WebSocketPeer, session: Session) -> None:
         """A peer was made."""
@@ -138,11 +130,17 @@ class Ledger:
         if _open[-1] is self and event.get("log_failure") is not None:
             self.failures.append(event["log_failure"])
 
-    def _let_go(self, phase: str = "start", info: dict[str, int] | None = None) -> None:
-        """Before a full collection, so that none finds what we alone keep."""
-        if phase == "start" and (info is None or info["generation"] == 2):
-            for entry in self._entries:
-                entry.let_go()
+    def _before_collection(self, phase: str, info: dict[str, int]) -> None:
+        """A full one must not find what we alone keep."""
+        if phase == "start" and info["generation"] == 2:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Keep none that has its result, for whoever should look."""
+        # A copy, for a collection may come at any time.
+        for entry, deferred in self.waiting.copy().items():
+            if _is_unheard(deferred) and deferred.called:
+                self.waiting.pop(entry, None)
 
     def forgive(self, failures: list[Failure]) -> None:
         """These were logged because the test wanted it so."""
@@ -157,7 +155,7 @@ class Ledger:
             turn: Turns the global reactor, where the test can't do that itself.
         """
         self._end_all(turn)
-        self._settle_entries()
+        self._settle_waiting()
         self._settle_calls()
         if self._made:
             gc.collect()
@@ -178,13 +176,10 @@ class Ledger:
             else:
                 clock.iterate(0)
 
-    def _settle_entries(self) -> None:
+    def _settle_waiting(self) -> None:
         self._let_go()
-        for entry in self._entries:
-            if entry.objection is not None:
-                self.objections.append(entry.objection)
-            entry.deferred = None
-        self._entries.clear()
+        self.objections += [f"{entry.verb}() never fired" for entry in self.waiting]
+        self.waiting.clear()
 
     def _settle_calls(self) -> None:
         for clock in self._clocks:
@@ -212,7 +207,7 @@ class Ledger:
 
 def _survivors() -> Iterator[object]:
     for one in gc.get_objects():
-        if isinstance(one, KINDS) and not any(one is known for known in _known):
+        if issubclass(type(one), KINDS) and not any(one is known for known in _known):
             yield one
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from txws_simple import (
     CloseTimeout,
@@ -20,8 +20,7 @@ from txws_simple import (
     TimedOut,
 )
 
-#: What is expected of a Deferred that still waits.
-PENDING = "pending"
+from .given import Call
 
 #: A kind of exception, and its close code where it has one.
 Failed = tuple[type[BaseException], "int | None"]
@@ -33,36 +32,6 @@ class Timer(NamedTuple):
     at: float
     number: int
     call: Callable[[], None]
-
-
-class Call:
-    """One call of a verb.
-
-    Attributes:
-        verb: Which.
-        expected: A result, what it has to fail with, or `PENDING`.
-        is_held: Of `each`, whether its receiver holds further frames back.
-        frames: Of `each`, what its receiver was given; of a write, what it sends.
-        is_fragment: Of a write, whether others may have to follow.
-        before: Of a fragment, what was being sent before it.
-    """
-
-    def __init__(self, verb: str, frames: list[Frame] | None = None) -> None:
-        self.verb = verb
-        self.expected: Any = PENDING
-        self.is_held = False
-        self.frames = frames or []
-        self.is_fragment = False
-        self.before: Opcode | None = None
-
-    def come_to(self, expected: Any) -> None:
-        """This is the outcome; only the first counts."""
-        if self.expected == PENDING:
-            self.expected = expected
-
-    @property
-    def is_pending(self) -> bool:
-        return bool(self.expected == PENDING)
 
 
 class Model:

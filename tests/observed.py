@@ -24,9 +24,9 @@ from txws_simple import (
 )
 from txws_simple.frames import Decoder
 
-from .given import Given
+from .given import Call, Given
 from .helpers import request, server_frame
-from .model import Call, Model
+from .model import Model
 from .scripted import ScriptedWire
 from .wires import MemoryWire, Wire
 

@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,15 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
+from twisted.python import runtime
 from websockets.asyncio.client import connect as connect_async
 from websockets.sync.client import connect, unix_connect
 
-from txws_simple import ConnectionClosed, Frame, WebSocketFactory, WebSocketPeer
+from txws_simple import ConnectionClosed, Frame, Opcode, WebSocketFactory, WebSocketPeer
+from txws_simple.frames import Decoder
 
 from .helpers import client_frame, request
+from .wires import never
 
 reactor: Any = _reactor
 
@@ -72,21 +76,20 @@ class Server:
             await factory.drain()
         await eventually(lambda: all(p.transport.disconnected for p in self.peers))
 
-    async def open_raw(self, **options: Any) -> tuple[socket.socket, WebSocketPeer]:
+    async def open_raw(
+        self, handler: Any = never, **options: Any
+    ) -> tuple[socket.socket, WebSocketPeer]:
         """A client that is nothing but a socket, after its handshake."""
-
-        def wait(peer: WebSocketPeer) -> Deferred[None]:
-            return Deferred()
-
-        port = await self.listen("tcp:0:interface=127.0.0.1", wait, **options)
+        count = len(self.peers)
+        port = await self.listen("tcp:0:interface=127.0.0.1", handler, **options)
         client = socket.socket()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", port.getHost().port))
         client.sendall(request())
-        await eventually(lambda: self.peers)
+        await eventually(lambda: len(self.peers) > count)
         head = await deferToThread(client.recv, 4096)
         assert head.startswith(b"HTTP/1.1 101 ")
-        return client, self.peers[0]
+        return client, self.peers[count]
 
 
 @pytest.fixture
@@ -318,3 +321,34 @@ async def test_no_delayed_call_stays(server: Server) -> None:
     await deferToThread(talk, lambda: connect(url))
     await eventually(lambda: server.peers[0].transport.disconnected)
     assert set(reactor.getDelayedCalls()) <= before
+
+
+@pytest_twisted.ensureDeferred
+async def test_clock_jumps(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour ahead and two back: all are pinged early, and nobody is given up."""
+    clients = [(await server.open_raw(handler=echo))[0] for _ in range(3)]
+    for hours in (1, -1):
+        monkeypatch.setattr(reactor, "seconds", partial(shifted, hours * 3600))
+        await deferLater(reactor, 0)
+        for client in clients:
+            client.sendall(client_frame(Opcode.TEXT, b"still here"))
+    for client in clients:
+        got = await deferToThread(read_frames, client, 3)
+        assert [frame.opcode for frame in got] == [Opcode.PING, *[Opcode.TEXT] * 2]
+    assert [peer.error() for peer in server.peers] == [None] * 3
+    for client in clients:
+        client.close()
+
+
+def shifted(seconds: float) -> float:
+    return runtime.seconds() + seconds
+
+
+def read_frames(client: socket.socket, count: int) -> list[Frame]:
+    decoder = Decoder(masked=False, max_frame_size=1 << 20)
+    frames: list[Frame] = []
+    while len(frames) < count:
+        data = client.recv(4096)
+        assert data, frames
+        frames += decoder.receive(data)
+    return frames

@@ -26,6 +26,7 @@ from twisted.python.failure import Failure
 from txws_simple import WebSocketFactory
 from txws_simple.frames import Decoder, Frame
 
+from .counting import Counting
 from .helpers import request
 
 #: How often a real reactor is turned, a millisecond each, before what was
@@ -209,7 +210,7 @@ class SocketWire(Wire):
     def _connect(self, factory: Factory) -> None:
         self._eof = self._broken = self._stalled = False
         self._sent = 0
-        counting = _Counting(factory)
+        counting = Counting(factory)
         port = self.reactor.listenTCP(0, counting, interface="127.0.0.1")
         self._client = socket.socket()
         self._client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -331,28 +332,6 @@ class SocketWire(Wire):
     @property
     def is_paused(self) -> bool:
         return self.transport not in self.reactor.getReaders()
-
-
-class _Counting(Factory):
-    """Builds what another factory builds, once, and counts what it is given."""
-
-    noisy = False
-
-    def __init__(self, factory: Factory) -> None:
-        self._factory = factory
-        self.protocol: Any = None
-        self.arrived = 0
-
-    def buildProtocol(self, addr: Any) -> Any:
-        self.protocol = protocol = self._factory.buildProtocol(addr)
-        receive = protocol.dataReceived
-
-        def count(data: bytes) -> None:
-            self.arrived += len(data)
-            receive(data)
-
-        protocol.dataReceived = count
-        return protocol
 
 
 def never(_: object) -> Deferred[None]:
