@@ -17,7 +17,7 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
 
 from tests.held import held
 from tests.helpers import parse_answer, request
-from tests.wires import MemoryWire, client_connection
+from tests.wires import MemoryWire
 from txws_simple import (
     ConnectionClosed,
     Frame,
@@ -27,6 +27,7 @@ from txws_simple import (
     WebSocketFactory,
     WebSocketPeer,
 )
+from txws_simple.connection import Connection
 from txws_simple.frames import Decoder
 
 __all__ = ["check"]
@@ -282,7 +283,9 @@ def _check_sent(wire: MemoryWire, application: Application) -> None:
     closes = [number for number, f in enumerate(frames) if f.opcode is Opcode.CLOSE]
     assert closes in ([], [len(frames) - 1]), "a frame behind the Close"
     assert decoder.is_idle or not closes
-    client = client_connection()
+    client = Connection(
+        client=True, max_frame_size=2**40, max_message_size=None, max_fragments=None
+    )
     client.receive(body)
     assert client.violation is None, client.violation
     if client.received is not None:
