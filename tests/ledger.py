@@ -278,15 +278,21 @@ class WatchedCase(SynchronousTestCase):
 
     def run(self, result: Any) -> None:
         self._ledger = Ledger()
-        # The first to be added is the last to be done.
-        self.addCleanup(self._settle, set(vars(self)))
+        tear_down, before = self.tearDown, set(vars(self))
+
+        def settle() -> None:
+            # Trial does this last, after all cleanups.
+            tear_down()
+            self._settle(before)
+
+        self.tearDown = settle  # type: ignore[method-assign]
         with self._ledger:
             super().run(result)
 
     def _settle(self, before: set[str]) -> None:
         # What the test has kept is no survivor.
         for name in set(vars(self)) - before:
-            if not name.startswith("_"):
+            if not name.startswith("_") and name != "tearDown":
                 delattr(self, name)
         self._ledger.settle()
         self._ledger.check()

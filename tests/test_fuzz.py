@@ -16,6 +16,11 @@ from txws_simple.request import RequestParser
 
 
 @pytest.fixture(autouse=True)
+def ledger() -> None:
+    """A target keeps its own, and one that is kept beside it would be in its way."""
+
+
+@pytest.fixture(autouse=True)
 def nothing_old() -> Iterator[None]:
     """Collecting what a connection leaves takes no time for all else."""
     gc.collect()

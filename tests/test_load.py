@@ -108,7 +108,7 @@ def crowd() -> Iterator[Crowd]:
 
 
 def test_idle(crowd: Crowd, record_property: Callable[[str, object], None]) -> None:
-    """Each costs as much as any other, and pings add nothing."""
+    """Each costs about as much as any other, and pings add nothing."""
     opened = server_frame(TEXT, b"x")
     sizes = []
     tracemalloc.start()
@@ -135,7 +135,7 @@ def test_idle(crowd: Crowd, record_property: Callable[[str, object], None]) -> N
         tracemalloc.stop()
     each = [(more - less) / 100 for less, more in pairwise(sizes)]
     record_property("bytes of Python per connection", round(each[-1]))
-    assert max(each) < 1.1 * min(each), each
+    assert max(each) < 1.5 * min(each), each
     assert after - sizes[-1] < 0.1 * 400 * each[-1]
 
 

@@ -108,6 +108,17 @@ class Cases(WatchedCase):
         self.advance(0.2)
         self.assertEqual(self.log, ["ping", "given up"])
 
+    def test_clock_jumps_back(self) -> None:
+        """Nobody is given up, though no ping goes out until it has caught up."""
+        self.advance(10)
+        self.clock.rightNow -= 3600
+        self.elapsed.advance(1)
+        self.clock.advance(3600)
+        self.assertEqual(self.log, ["ping"])
+        self.heard = True
+        self.advance(10)
+        self.assertEqual(self.log, ["ping"] * 2)
+
     def test_stopped(self) -> None:
         self.pinger.discard(self)
         self.pinger.discard(self)

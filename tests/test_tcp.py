@@ -325,7 +325,7 @@ async def test_no_delayed_call_stays(server: Server) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_clock_jumps(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An hour ahead and two back: all are pinged early, and nobody is given up."""
+    """An hour ahead and two back: nobody is given up for what did not elapse."""
     clients = [(await server.open_raw(handler=echo))[0] for _ in range(3)]
     for hours in (1, -1):
         monkeypatch.setattr(reactor, "seconds", partial(shifted, hours * 3600))
@@ -333,8 +333,8 @@ async def test_clock_jumps(server: Server, monkeypatch: pytest.MonkeyPatch) -> N
         for client in clients:
             client.sendall(client_frame(Opcode.TEXT, b"still here"))
     for client in clients:
-        got = await deferToThread(read_frames, client, 3)
-        assert [frame.opcode for frame in got] == [Opcode.PING, *[Opcode.TEXT] * 2]
+        got = await deferToThread(read_frames, client, 2)
+        assert [frame.opcode for frame in got] == [Opcode.TEXT] * 2
     assert [peer.error() for peer in server.peers] == [None] * 3
     for client in clients:
         client.close()
@@ -345,6 +345,7 @@ def shifted(seconds: float) -> float:
 
 
 def read_frames(client: socket.socket, count: int) -> list[Frame]:
+    client.settimeout(30)  # rather an error than a test that never ends
     decoder = Decoder(masked=False, max_frame_size=1 << 20)
     frames: list[Frame] = []
     while len(frames) < count:
