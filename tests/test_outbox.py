@@ -127,6 +127,25 @@ class Cases(WatchedCase):
         self.outbox.go_on(1)
         self.assertEqual((self.outbox.buffered, self.outlet.taken), (0, b""))
 
+    def test_a_long_queue(self) -> None:
+        """What has gone is taken off its head, and the numbers of the others hold."""
+        self.open(0)
+        writes = [self.outbox.write([b"%03d" % number]) for number in range(300)]
+        last = writes[299]
+        self.assertNoResult(last)
+        for number in range(0, 290, 10):
+            self.outlet.room = 30
+            self.outbox.go_on(0)
+            self.assertEqual(writes[number + 9].peek(), 3)
+            self.assertEqual(self.outbox.buffered, 3 * (290 - number))
+        writes[295].cancel()
+        self.failureResultOf(writes[295], CancelledError)
+        self.outlet.room = 1000
+        self.outbox.go_on(0)
+        sent = [number for number in range(300) if number != 295]
+        self.assertEqual(self.outlet.taken, b"".join(b"%03d" % n for n in sent))
+        self.assertEqual(self.successResultOf(last), 3)
+
     def test_undo_may_say_no(self) -> None:
         self.open(0)
         write = self.outbox.write([b"a"])

@@ -30,6 +30,18 @@ class Other:
         raise AssertionError("it was heard")
 
 
+class Broken(Other):
+    """One that can't be given up."""
+
+    heard = False
+
+    def keep_alive(self) -> None:
+        self.log.append("broken")
+
+    def give_up(self) -> None:
+        raise LookupError
+
+
 class Cases(WatchedCase):
     def setUp(self) -> None:
         self.clock = Clock()
@@ -118,6 +130,16 @@ class Cases(WatchedCase):
         self.heard = True
         self.advance(10)
         self.assertEqual(self.log, ["ping"] * 2)
+
+    def test_giving_up_fails(self) -> None:
+        """It is logged, and the others are looked at all the same."""
+        self.pinger.discard(self)
+        self.pinger.add(Broken(self.log, self.pinger, None))
+        self.pinger.add(self)
+        self.advance(10)
+        self.advance(10)
+        self.assertEqual(self.log, ["broken", "ping", "given up"])
+        self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
 
     def test_stopped(self) -> None:
         self.pinger.discard(self)
