@@ -579,6 +579,7 @@ class TestResponse:
         """RFC 9112, section 6.3, point 1: it ends with its empty line."""
         raw = Response(status, body="no").refusal()
         assert raw.endswith(b"\r\n\r\n") and raw.count(b"\r\n\r\n") == 1
+        assert raw.startswith(b"HTTP/1.1 %d " % status)
         assert b"Content-" not in raw
 
     def test_body_without_utf8(self) -> None:
