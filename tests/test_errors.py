@@ -24,6 +24,13 @@ def test_a_refusal_says_its_status() -> None:
     assert (error.status, error.headers) == (405, (("Allow", "GET"),))
 
 
+def test_a_refusal_writes_no_line_of_its_own() -> None:
+    """Its reason may be an application's, with something of the request in it."""
+    error = HandshakeError(403, "no\n\x1b[0mb\x85")
+    assert str(error) == r"403 'no\n\x1b[0mb\x85'"
+    assert error.reason == "no\n\x1b[0mb\x85"
+
+
 def test_an_end_says_its_code() -> None:
     assert str(ConnectionClosed(4000)) == "4000"
     assert str(ConnectionClosed(4000, "why")) == "4000 'why'"

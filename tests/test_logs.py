@@ -9,11 +9,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher, textFileLogObserver
+from zope.interface import implementer
 
 from txws_simple import Opcode, Response, WebSocketFactory, WebSocketPeer
 from txws_simple.errors import ConnectionClosed
+from txws_simple.policies import LimitedFactory, Limits
 from txws_simple.service import Options, makeService
 
 from .helpers import client_frame, request
@@ -57,6 +61,17 @@ def factory(handler: Callable[[WebSocketPeer], object], **options: Any) -> Any:
     return WebSocketFactory(handler, clock=Clock(), **options)
 
 
+@implementer(IAddress)
+class Address:
+    """One of a transport of another make."""
+
+    def __str__(self) -> str:
+        return EVIL
+
+    def __repr__(self) -> str:
+        return "Address()"
+
+
 def wsecho() -> Any:
     options = Options()
     options.parseOptions([])
@@ -79,6 +94,16 @@ ROWS: dict[str, tuple[Callable[[], Any], bytes]] = {
         lambda: factory(fail_with_it),
         request(Sec_WebSocket_Protocol=ODD),
     ),
+    **{
+        f"{name} of the request": (
+            lambda: factory(fail_with_it),
+            request(**{name: ODD}),
+        )
+        for name in (
+            *("Host", "Upgrade", "Connection", "Sec_WebSocket_Key"),
+            *("Sec_WebSocket_Version", "Sec_WebSocket_Extensions"),
+        )
+    },
     "refused by the application": (
         lambda: factory(fail_with_it, on_request=refuse_with_it),
         request(Origin=ODD),
@@ -107,6 +132,28 @@ def test_nothing_is_injected(row: str, ledger: Ledger) -> None:
     assert text, "nothing was logged"
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e]", text), text
     assert not re.search(r"^\s*INJECTED", text, re.MULTILINE), text
+
+
+def test_an_address_is_quoted(ledger: Ledger) -> None:
+    """Wherever one is logged, and whatever it is."""
+    kind = type("MemoryWireFrom", (MemoryWire,), {"address": Address()})
+    limits, clock = Limits(max_age=5, age_jitter=0), Clock()
+    limited = LimitedFactory(lambda peer: Deferred(), limits, clock=clock)
+    with log() as file:
+        for made, data in (
+            (factory(fail_with_it), b"\x16"),
+            (factory(fail_with_it), request() + CLOSE),
+            (limited, request()),
+            (wsecho(), request() + CLOSE),
+        ):
+            wire = kind(made, clock)
+            wire.send(data)
+            wire.advance(5)
+            wire.reset()
+    ledger.forgive(list(ledger.failures))
+    for begins in ("refused", "handler of", "closing", ""):
+        assert re.search(rf"\] {begins} ?Address\(\)", file.getvalue()), begins
+    assert "INJECTED" not in re.sub("'.*'", "", file.getvalue())
 
 
 def test_a_raw_reason_would_be_seen() -> None:

@@ -213,6 +213,26 @@ class AddressesOfAllKinds(Case):
         found = self.statuses(*(IPv6Address("TCP", host, 1) for host in hosts))
         self.assertEqual(found, [101, 101, 429])
 
+    def test_small_ipv6_addresses(self) -> None:
+        """A number that could be one of IPv4 is none."""
+        self.serve(max_per_address=1, ipv6_prefix=32)
+        hosts = ("::1", "::2", "::ffff:0.0.0.1")
+        found = self.statuses(*(IPv6Address("TCP", host, 1) for host in hosts))
+        self.assertEqual(found, [101, 429, 101])
+
+    def test_one_address_on_two_interfaces(self) -> None:
+        self.serve(max_per_address=1, ipv6_prefix=128)
+        hosts = ("fe80::1%lo", "fe80::1%eth0")
+        found = self.statuses(*(IPv6Address("TCP", host, 1) for host in hosts))
+        self.assertEqual(found, [101, 429])
+
+    def test_what_is_no_number(self) -> None:
+        """It is compared as it is."""
+        self.serve(max_per_address=1)
+        hosts = ("somewhere", "elsewhere", "somewhere")
+        found = self.statuses(*(IPv4Address("TCP", host, 1) for host in hosts))
+        self.assertEqual(found, [101, 101, 429])
+
     def test_unix_sockets_have_none(self) -> None:
         self.serve(max_per_address=1)
         addresses = [UNIXAddress(""), UNIXAddress("/x"), UNIXAddress("")]

@@ -27,7 +27,8 @@ class HandshakeError(WebSocketError):
 
     Attributes:
         status: The HTTP status that answers the request, for example 400.
-        reason: One line that says why.  It repeats nothing of the request.
+        reason: One line that says why.  Where the refusal is the library's, it
+            repeats nothing of the request.
         headers: Headers that the answer needs, for example ``Allow``.
     """
 
@@ -40,7 +41,9 @@ class HandshakeError(WebSocketError):
         self.headers = headers
 
     def __str__(self) -> str:
-        return f"{self.status} {self.reason}"
+        # An application may have put into it what came from outside.
+        plain = self.reason.isprintable()
+        return f"{self.status} {self.reason if plain else repr(self.reason)}"
 
 
 class _Closing(WebSocketError):

@@ -128,7 +128,7 @@ class Opening:
         session = self._session
         transport = session.transport
         _log.info(
-            "refused {address}: {status} {reason!r}",
+            "refused {address!r}: {status} {reason!r}",
             address=transport.getPeer(),
             status=response.status,
             reason=response.body,

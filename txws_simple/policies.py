@@ -16,7 +16,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Hashable
 from functools import partial
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.protocol import connectionDone
@@ -184,4 +184,4 @@ def _network(address: object, prefix: int) -> Hashable:
     if not isinstance(ip, IPv6Address):
         return ip
     # IPv4 on a socket for both: all of it is in one network of IPv6.
-    return ip.ipv4_mapped or ip_network((int(ip), prefix), strict=False)
+    return ip.ipv4_mapped or IPv6Network((int(ip), prefix), strict=False)

@@ -209,7 +209,7 @@ class WebSocketFactory(Factory):
         if peer.closed_by is None or not failure.check(ConnectionClosed):
             # That a connection was lost, or is ended here, is not its fault.
             _log.failure(
-                "handler of {address} failed",
+                "handler of {address!r} failed",
                 failure=failure,
                 address=peer.transport.getPeer(),
             )

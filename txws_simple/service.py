@@ -140,7 +140,7 @@ class _Echo:
     def _report(self) -> None:
         peer = self._peer
         _log.info(
-            "{address} {path!r} {seconds:.3f}s "
+            "{address!r} {path!r} {seconds:.3f}s "
             "in {frames_in} frames {bytes_in} bytes "
             "out {frames_out} frames {bytes_out} bytes "
             "code {code} closed by {closed_by}",
