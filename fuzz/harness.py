@@ -23,6 +23,8 @@ def main() -> None:
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False, discardBuffer=True)
     gc.collect()
     gc.freeze()  # to look at what is new only
+    # To merge, libFuzzer starts itself again, by this and the options.
+    sys.argv[0] = f"{sys.executable} -m fuzz.harness {name}"
     atheris.Setup(sys.argv, target.check)
     atheris.Fuzz()
 
