@@ -7,21 +7,10 @@ from __future__ import annotations
 
 import gc
 import importlib
-import shlex
 import sys
-from pathlib import Path
 
 import atheris
 from twisted.logger import globalLogBeginner
-
-
-def _again(name: str) -> str:
-    """A program that is this with its module: libFuzzer starts itself to merge."""
-    program = Path(sys.prefix) / f"fuzz-{name}"
-    command = shlex.join([sys.executable, "-m", "fuzz.harness", name])
-    program.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
-    program.chmod(0o755)
-    return str(program)
 
 
 def main() -> None:
@@ -34,7 +23,9 @@ def main() -> None:
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False, discardBuffer=True)
     gc.collect()
     gc.freeze()  # to look at what is new only
-    atheris.Setup([_again(name), *sys.argv[1:]], target.check)
+    # To merge, libFuzzer starts itself again, by this and the options.
+    sys.argv[0] = f"{sys.executable} -m fuzz.harness {name}"
+    atheris.Setup(sys.argv, target.check)
     atheris.Fuzz()
 
 

@@ -165,16 +165,15 @@ def check(data: bytes) -> None:
 
 def _complaints(event: LogEvent) -> Iterator[str]:
     """What an event says is wrong: all but information, and how handlers fail."""
-    failure = event.get("log_failure")
+    # Taken out: whoever keeps the event shall keep no frame with it.
+    failure = event.pop("log_failure", None)
     if failure is None:
-        if event["log_level"] not in (LogLevel.debug, LogLevel.info):
+        if event.get("log_level") not in (LogLevel.debug, LogLevel.info):
             yield str(event)
         return
-    is_handlers = event["log_format"].startswith("handler of")
+    is_handlers = str(event.get("log_format")).startswith("handler of")
     if not is_handlers or not (failure.check(Deliberate) or _is_documented(failure)):
         yield failure.getTraceback()
-    # Whoever keeps the event shall keep no frame with it.
-    failure.cleanFailure()
 
 
 def _connect(data: bytes) -> list[weakref.ref[Any]]:

@@ -92,8 +92,8 @@ class Target:
         merged.mkdir(parents=True, exist_ok=True)
         for path in merged.iterdir():
             path.unlink()
-        if self.run("-merge=1", "-max_len=1024", merged, self.corpus):
-            raise RuntimeError(self.log.read_text(encoding="utf-8", errors="replace"))
+        if self.run("-merge=1", "-max_len=512", merged, self.corpus):
+            raise RuntimeError(f"merging failed, see {self.log}")
         return [path.read_bytes() for path in merged.iterdir()]
 
 

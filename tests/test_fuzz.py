@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fuzz.inputs import MODULES, generated, keep, kept
+from fuzz.protocol import Application
 from txws_simple.connection import Connection
 from txws_simple.frames import Decoder
 from txws_simple.request import RequestParser
@@ -67,6 +68,7 @@ def _forgetful(receive: Any) -> Any:
         ("protocol", Connection, "pong", lambda self, data: [data]),
         ("protocol", Connection, "pong", lambda self, data: self.close(1000)),
         ("protocol", Connection, "receive", lambda self, data: 1 // 0),
+        ("protocol", Application, "failing", lambda self, peer: 1 // 0),
     ],
 )
 def test_what_is_wrong_is_found(
