@@ -349,6 +349,13 @@ def test_endless_line(begin: bytes, status: int) -> None:
     assert result is not None and result.status == status
 
 
+def test_one_byte_too_long_and_no_cr() -> None:
+    """The limit is met before the end that is wrong, however it is cut."""
+    outcome = partial(answer, max_line_size=20)
+    result = same_outcome(b"GET /" + b"x" * 16 + b"\n", outcome)
+    assert result is not None and result.status == 414
+
+
 def test_endless_headers() -> None:
     """Nothing is taken over the limit of all bytes together."""
     data = in_all(20000)

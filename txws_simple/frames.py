@@ -133,8 +133,10 @@ class Decoder:
             return
         self.unfinished = header
         self.missing = header.length
-        # A view, for the piece may be large.
-        self.keep(memoryview(data)[start + header.size :])
+        start += header.size
+        # A view, for the piece may be large; but not of what is mostly other frames.
+        is_most = start * 2 <= len(data)
+        self.keep(memoryview(data)[start:] if is_most else data[start:])
 
     def _continue(self, header: Header, data: bytes, frames: list[Frame]) -> int:
         """Go on with the unfinished frame; how much of ``data`` it took."""

@@ -85,7 +85,7 @@ class RequestParser:
         start = 0
         while (end := data.find(b"\n", start) + 1) > 0:
             line = data[start:end]
-            if self._line or len(line) - 2 > self._room:
+            if self._line or len(line) > self._room:
                 self._arrive(line)
                 line = bytes(self._line)
                 self._line.clear()
