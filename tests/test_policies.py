@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet import tcp
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress
 from twisted.internet.task import Clock
 
@@ -66,9 +68,11 @@ class Case(WatchedCase):
             clock=self.clock,
             ping_frequency=None,
             on_request=self.on_request,
+            close_timeout=self.close_timeout,
         )
 
     on_request: Callable[[Request], Any] | None = None
+    close_timeout: float = 10
 
     def connect(self, kind: type[Wire] | None = None) -> Wire:
         """A connection, of which nothing was sent yet."""
@@ -321,6 +325,41 @@ class Deadlines(Case):
         wire.advance(0.1)
         self.assertEqual(self.closed(wire), (1001, "idle"))
 
+    def test_fragments_are_not_idle(self) -> None:
+        self.serve(idle_timeout=5)
+        wire = self.open()
+        wire.send(BEGUN)
+        wire.advance(4.9)
+        wire.send(client_frame(Opcode.CONTINUATION, b"", False))
+        wire.advance(4.9)
+        self.assertIsNone(self.closed(wire))
+        wire.advance(0.1)
+        self.assertEqual(self.closed(wire), (1001, "idle"))
+
+    def test_behind_the_request(self) -> None:
+        """What comes with it, or before the answer, counts from the 101 on."""
+        for answer in (None, Deferred[None]()):
+            self.on_request = lambda _, answer=answer: answer
+            self.serve(first_message_timeout=4, message_timeout=5)
+            wire = self.connect()
+            wire.send(request() + TEXT + BEGUN)
+            if answer is not None:
+                wire.advance(9)
+                answer.callback(None)
+            wire.advance(4.9)
+            self.assertIsNone(self.closed(wire))
+            wire.advance(0.1)
+            self.assertEqual(self.closed(wire), (1008, "unfinished message"))
+
+    def test_an_old_one_that_is_not_read_from(self) -> None:
+        """A connection's age is nobody's fault."""
+        self.serve(max_age=100, age_jitter=0)
+        wire = self.open()
+        wire.send(client_frame(Opcode.BINARY, bytes(70_000)))
+        self.assertTrue(wire.is_paused)
+        wire.advance(100)
+        self.assertEqual(self.closed(wire), (1001, "maximum age"))
+
     def test_nobody_is_blamed_who_is_not_read_from(self) -> None:
         """A deadline that comes while paused begins anew."""
         self.serve(idle_timeout=5)
@@ -349,10 +388,11 @@ class Deadlines(Case):
 
     def test_an_unanswered_close(self) -> None:
         """The connection is aborted after ``close_timeout``."""
+        self.close_timeout = 3
         self.serve(max_age=100, age_jitter=0)
         wire = self.open()
         wire.advance(100)
-        wire.advance(9.9)
+        wire.advance(2.9)
         self.assertFalse(wire.is_aborted)
         wire.advance(0.1)
         self.assertTrue(wire.is_aborted)
@@ -362,8 +402,10 @@ class Deadlines(Case):
         self.serve(max_age=100, age_jitter=0, idle_timeout=50)
         wire = self.open()
         self.peers[0].shutdown(4000, timeout=1000)
-        wire.advance(500)
+        for _ in range(5):
+            wire.advance(100)
         self.assertEqual(self.closed(wire), (4000, ""))
+        self.assertFalse(wire.is_aborted)
 
 
 class Rates(Case):
@@ -437,9 +479,20 @@ class Rates(Case):
         wire.send(TEXT * 100)
         done = self.peers[0].shutdown()
         wire.pump()
+        wire.send(TEXT * 100)
         wire.send(CLOSE)
         wire.fin()
         self.assertTrue(self.successResultOf(done))
+
+    def test_both(self) -> None:
+        """The longer pause counts."""
+        self.serve(max_message_rate=100, max_byte_rate=len(TEXT))
+        wire = self.open()
+        wire.send(TEXT * 3)
+        wire.advance(1.9)
+        self.assertTrue(wire.is_paused)
+        wire.advance(0.1)
+        self.assertFalse(wire.is_paused)
 
     def test_lost_during_a_pause(self) -> None:
         self.serve(max_message_rate=1)
@@ -492,20 +545,54 @@ class Values(WatchedCase):
             self.assertTrue(Limits(**{name: 1}).is_watched)  # type: ignore[arg-type]
 
 
-class ClockJump(Case):
-    def test_nobody_is_closed_for_a_jump(self) -> None:
-        """What schedules may jump; what has elapsed does not."""
-        from txws_simple.limits import Deadline
+class Overrun(Case):
+    def test_who_has_a_place_stays(self) -> None:
+        """Even while one that was too many is on its way out."""
+        self.serve(max_connections=1)
+        inside, waiting, aborted = (self.connect(MemoryWire) for _ in range(3))
+        assert isinstance(inside, MemoryWire)
+        inside.transport.lose(ConnectionDone())
+        late = self.connect(MemoryWire)
+        found = [wire.is_aborted for wire in (waiting, aborted, late)]
+        self.assertEqual(found, [False, True, False])
+        late.send(request())
+        self.assertEqual(self.status(late), 101)
 
-        elapsed, passed = Clock(), []
-        deadline = Deadline(self.clock, elapsed.seconds, 5, lambda: passed.append(1))
-        deadline.start()
-        elapsed.advance(1)
-        self.clock.advance(3600)
-        self.assertEqual(passed, [])
-        elapsed.advance(4)
-        self.clock.advance(4)
-        self.assertEqual(passed, [1])
+
+class Verbs(Case):
+    def test_the_transport_is_the_real_one(self) -> None:
+        """So what is written takes the short way."""
+        self.serve(max_connections=9, max_byte_rate=1 << 20, idle_timeout=9)
+        wire = self.open()
+        self.assertIs(self.peers[0].transport, wire.transport)
+        plain = isinstance(self.peers[0].transport, tcp.Connection)
+        self.assertEqual(plain, self.wire_class is SocketWire)
+
+    def test_they_do_what_they_do(self) -> None:
+        self.serve(max_connections=9, max_byte_rate=1 << 20, idle_timeout=9)
+        wire, peer = self.open(), self.peers[0]
+        self.assertEqual(self.successResultOf(peer.write("x")), 3)
+        ping = peer.ping(b"p")
+        wire.send(TEXT + client_frame(Opcode.PONG, b"p"))
+        self.assertEqual(self.successResultOf(peer.receive()), "hello")
+        self.assertEqual(self.successResultOf(ping), 0)
+        done = peer.shutdown()
+        wire.send(CLOSE)
+        wire.fin()
+        self.assertTrue(self.successResultOf(done))
+
+    def test_drain(self) -> None:
+        """It ends those that wait for their refusal, too."""
+        self.serve(max_connections=1)
+        inside, waiting = self.open(), self.connect()
+        done = self.factory.drain()
+        inside.pump()
+        waiting.pump()
+        self.assertTrue(waiting.is_aborted)
+        self.assertEqual(self.closed(inside), (1001, ""))
+        inside.send(client_frame(Opcode.CLOSE, b"\x03\xe9"))
+        inside.fin()
+        self.successResultOf(done)
 
 
 class ConnectionsOverSockets(Connections):
@@ -521,6 +608,10 @@ class DeadlinesOverSockets(Deadlines):
 
 
 class RatesOverSockets(Rates):
+    wire_class = SocketWire
+
+
+class VerbsOverSockets(Verbs):
     wire_class = SocketWire
 
 

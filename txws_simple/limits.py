@@ -26,9 +26,9 @@ _POLICY, _AWAY = CloseCode.POLICY_VIOLATION, CloseCode.GOING_AWAY
 class Limits:
     """What a factory allows; ``None``, the default of each limit, is no limit.
 
-    Times are in seconds, sizes in bytes.  A deadline that comes while the
-    connection is not read from, because the application has not read or a rate was
-    exceeded, begins anew: nobody is blamed whom we do not listen to.
+    Times are in seconds, sizes in bytes.  A deadline but that of ``max_age`` that
+    comes while the connection is not read from, because the application has not read
+    or a rate was exceeded, begins anew: nobody is blamed whom we do not listen to.
 
     Attributes:
         max_connections: How many connections there may be, those in their
