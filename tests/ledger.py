@@ -267,6 +267,7 @@ def _install() -> None:
             setattr(owner, verb, giving(getattr(owner, verb)))
     for fire in ("callback", "errback"):
         setattr(Deferred, fire, _counting(getattr(Deferred, fire)))
+    # No type checker lets a method be assigned.
     setattr(WebSocketPeer, "__init__", _watching(WebSocketPeer.__init__))  # noqa: B010
 
 
@@ -281,7 +282,7 @@ class WatchedCase(SynchronousTestCase):
         tear_down, before = self.tearDown, set(vars(self))
 
         def settle() -> None:
-            # Trial does this last, after all cleanups.
+            # Trial does this last, after all cleanups; a method is replaced for it.
             tear_down()
             self._settle(before)
 

@@ -7,6 +7,7 @@ come to where several things have to have happened before.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -114,11 +115,11 @@ class PeerMachine(RuleBasedStateMachine):
         write, send = self.one.peer.write, self.one.peer.send
         if kind == "send":
             frames = in_pieces(data, 9000)
-            verb = lambda timeout: send(data, timeout, 9000)  # noqa: E731
+            verb = partial(send, data, fragment_size=9000)
         else:
             opcode = CONTINUATION if kind in ("next", "last") else BINARY
             frames = [Frame(opcode, data, kind in ("write", "last"))]
-            verb = lambda timeout: write(frames[0], timeout)  # noqa: E731
+            verb = partial(write, frames[0])
         self.one.write(frames, verb, timeout, is_heard)
         self.settle()
 

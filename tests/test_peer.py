@@ -331,8 +331,8 @@ class Each(PeerCase):
         """Who returns the writes is held back within a segment, too."""
         peer, wire = self.connect(max_buffered=1_000_000)
         done = peer.each(lambda frame: peer.write(b"y" * 100_000))
-        wire.send(client_frame(BINARY) * 60)
-        self.assertEqual(len(wire.frames), 60)
+        wire.send(client_frame(BINARY) * 300)
+        self.assertEqual(len(wire.frames), 300)
         self.assertNoResult(done)
         done.addErrback(lambda _: None)
 

@@ -176,11 +176,13 @@ class _Places:
 
 def _network(address: object, prefix: int) -> Hashable:
     """What counts as one address; ``None`` for one that is none, as a UNIX socket's."""
-    host: Any = getattr(address, "host", None)
+    host = getattr(address, "host", None)
+    if host is None:
+        return None
     try:
         ip = ip_address(host)
     except ValueError:
-        return host  # type: ignore[no-any-return]
+        return str(host)
     if not isinstance(ip, IPv6Address):
         return ip
     # IPv4 on a socket for both: all of it is in one network of IPv6.
