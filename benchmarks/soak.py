@@ -26,7 +26,7 @@ from typing import Any
 from prepare import HERE, PYTHON, VENV, build, install
 from report import about
 from soaking.figures import Figure
-from soaking.process import SWARM
+from soaking.process import SWARM, cores
 from soaking.report import write_tables
 from soaking.scenarios import FULL, QUICK, SCENARIOS, Size
 
@@ -84,7 +84,7 @@ def main() -> None:
     allow_files(size.idle + 200)
     options.out.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = {
-        "about": about(["txws_simple", "Twisted"]),
+        "about": {**about(["txws_simple", "Twisted"]), "cores": len(set(cores()))},
         "figures": {},
     }
     for name, figures in run(options.scenarios, size):

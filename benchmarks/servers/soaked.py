@@ -45,6 +45,7 @@ def figures() -> dict[str, object]:
     ctypes.CDLL(None).malloc_trim(0)
     return {
         "objects": objects(),
+        "blocks": sys.getallocatedblocks(),
         "delayed_calls": len(reactor.getDelayedCalls()),
         "failures": failures,
     }

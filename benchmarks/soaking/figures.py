@@ -44,16 +44,21 @@ def latencies(when: str, latency: dict[str, float]) -> Iterator[Figure]:
         yield Figure(f"{name} {when}", latency[name] * 1000, "ms")
 
 
-def left_behind(
-    server: Server, before: Look, most: float | None = None
-) -> Iterator[Figure]:
+#: How many blocks may be left: free lists and caches come and go.
+MOST_BLOCKS = 10_000
+
+
+def left_behind(server: Server, before: Look) -> Iterator[Figure]:
     """What there is more than before, now that all clients have gone."""
     after = server.settled(before)
     yield none("objects left", after.objects - before.objects)
     yield none("timers left", after.delayed_calls - before.delayed_calls)
     yield none("descriptors left", after.files - before.files)
     yield none("failures logged", len(after.failures))
-    yield mib("memory left", after.memory - before.memory, most)
+    blocks = after.blocks - before.blocks
+    yield Figure("blocks of memory left", blocks, most=MOST_BLOCKS)
+    # What is free and could not be given back to the system.
+    yield mib("memory left", after.memory - before.memory)
 
 
 def honest(count: int, tally: dict[str, Any]) -> Iterator[Figure]:

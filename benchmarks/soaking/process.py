@@ -61,12 +61,17 @@ class _Process:
 
 
 class Look(NamedTuple):
-    """What a server holds at one moment, ``memory`` in bytes."""
+    """What a server holds at one moment, ``memory`` in bytes.
+
+    ``blocks`` is how many pieces of memory Python has given out: unlike ``memory``, it
+    does not depend on how compact the heap is.
+    """
 
     memory: int
     files: int
     delayed_calls: int
     objects: int
+    blocks: int
     failures: list[str]
 
     def holds_more_than(self, before: Look, kinds: Iterable[str]) -> bool:
@@ -106,6 +111,7 @@ class Server(_Process):
             len(os.listdir(f"/proc/{self.pid}/fd")),
             figures["delayed_calls"],
             sum(figures["objects"].values()),
+            figures["blocks"],
             figures["failures"],
         )
 

@@ -12,13 +12,17 @@ from .figures import Figure
 from .scenarios import SCENARIOS
 
 
+def number(value: float) -> str:
+    """With two decimals, where it has any."""
+    return f"{value:,.{0 if value == int(value) else 2}f}"
+
+
 def cell(figure: Figure | None) -> str:
     """A figure with its unit, and its bound in brackets."""
     if figure is None:
         return ""
-    digits = 0 if figure.value == int(figure.value) else 2
-    text = f"{figure.value:,.{digits}f} {figure.unit}".rstrip()
-    return text if figure.most is None else f"{text} (at most {figure.most:.3g})"
+    text = f"{number(figure.value)} {figure.unit}".rstrip()
+    return text if figure.most is None else f"{text} (at most {number(figure.most)})"
 
 
 def rows(columns: dict[str, list[Figure]]) -> Iterator[list[str]]:

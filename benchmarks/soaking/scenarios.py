@@ -33,14 +33,12 @@ FULL = Size(10_000, 8, 2000, 100_000, 100, 100, 500, 7)
 QUICK = Size(2000, 2, 500, 20_000, 50, 50, 100, 4)
 
 #: What one idle connection may occupy, in bytes.
-MOST_IDLE = 16 * KIB
-#: What one may occupy that does its worst: a segment on its way in, as much unread,
-#: and an answer on its way out.
-MOST_ATTACKER = 256 * KIB
-#: What the process may occupy more after all have gone, and so much more for each
-#: that was there at once: its heap is not compact.
-MOST_LEFT = 4 * MIB
-MOST_LEFT_EACH = 4 * KIB
+MOST_IDLE = 8 * KIB
+#: What one may occupy that does its worst: a message of 64 KiB on its way in, in
+#: pieces and joined, one unread, one on its way out, and what one read takes.
+MOST_ATTACKER = 384 * KIB
+#: What the same once more may occupy more: the heap is not compact.
+MOST_MORE = 4 * MIB
 
 
 @contextmanager
@@ -70,7 +68,7 @@ def idle(size: Size) -> Iterator[Figure]:
         mutes = stack.enter_context(Swarm(server, "mute", mute)).ready()
         time.sleep(size.ping_frequency * 4)
         more = server.look().memory - held.memory
-        yield mib("memory more, 4 pings later", more, MOST_LEFT + size.idle * KIB)
+        yield mib("memory more, 4 pings later", more, MOST_MORE + size.idle * KIB)
         tallies = [swarm.end() for swarm in swarms]
         yield Figure("pings answered", sum(tally["pings"] for tally in tallies))
         fewest = min(tally["fewest_pings"] for tally in tallies)
@@ -81,7 +79,7 @@ def idle(size: Size) -> Iterator[Figure]:
         with Swarm(server, "honest", size.idle, 0, 0) as swarm:
             swarm.ready()
             more = server.look().memory - held.memory
-            yield mib("memory more, as many held once more", more, MOST_LEFT)
+            yield mib("memory more, as many held once more", more, MOST_MORE)
             swarm.end()
 
 
@@ -103,7 +101,7 @@ def at_once(size: Size) -> Iterator[Figure]:
         slowest = max(latency, key=lambda each: each["p99"])
         yield from latencies("from connecting to the echo", slowest)
         yield mib(
-            "memory more than after the first time", left[-1] - left[0], MOST_LEFT
+            "memory more than after the first time", left[-1] - left[0], MOST_MORE
         )
         yield from left_behind(server, before)
 
@@ -122,7 +120,7 @@ def cycles(size: Size) -> Iterator[Figure]:
         yield none("not begun", size.cycles - tally["visits"])
         yield none("ended otherwise than meant", tally["visits"] - ended)
         yield none("wrong echoes", tally["wrong"])
-        yield from left_behind(server, before, MOST_LEFT)
+        yield from left_behind(server, before)
 
 
 def among(roles: list[str], each: str, size: Size) -> Iterator[Figure]:
@@ -161,7 +159,7 @@ def among(roles: list[str], each: str, size: Size) -> Iterator[Figure]:
         yield mib("memory more at the worst", more, present * MOST_ATTACKER)
         for role, other in zip(roles, tallies, strict=True):
             yield from fate(f"{role}: " if len(roles) > 1 else "", other)
-        yield from left_behind(server, before, MOST_LEFT + present * MOST_LEFT_EACH)
+        yield from left_behind(server, before)
 
 
 def fate(whose: str, tally: dict[str, Any]) -> Iterator[Figure]:
@@ -199,7 +197,7 @@ def few_files(size: Size) -> Iterator[Figure]:
             tally = late.ready().end()
         yield none("later ones not answered", size.honest - tally["echoes"])
         yield from honest(size.honest, watched.end())
-        yield from left_behind(server, before, MOST_LEFT)
+        yield from left_behind(server, before)
 
 
 class Scenario(NamedTuple):
