@@ -16,6 +16,7 @@ from twisted.internet.interfaces import (
     IPushProducer,
 )
 from twisted.internet.tcp import Connection as TCPConnection
+from twisted.protocols.policies import ProtocolWrapper
 from zope.interface import implementer
 
 from .interfaces import IOutlet
@@ -69,8 +70,10 @@ def finish(transport: Any) -> None:
 
     On a plain connection this is a FIN without closing: what still arrives is
     read, so that no reset overtakes the last bytes (RFC 6455, section 7.1.1).
+    Behind a wrapper that leaves the end to it, such as that of the PROXY protocol,
+    it is the same.
     """
-    if _is_plain(transport):
+    if _is_plain(_below(transport)):
         transport.loseWriteConnection()
     else:
         transport.loseConnection()
@@ -78,6 +81,16 @@ def finish(transport: Any) -> None:
 
 def _is_plain(transport: object) -> bool:
     return isinstance(transport, TCPConnection) and not transport.TLS
+
+
+def _below(transport: Any) -> object:
+    """The transport that ends the connection; that of TLS is itself a wrapper."""
+    while (
+        isinstance(transport, ProtocolWrapper)
+        and type(transport).loseConnection is ProtocolWrapper.loseConnection
+    ):
+        transport = transport.transport
+    return transport
 
 
 class _Outlet:
