@@ -68,10 +68,12 @@ class Site:
         return client, self.server.peers[count]
 
     async def end(self) -> None:
-        await self.server.stop()
-        await deferToThread(self._clients.close)
-        for programs in self._programs:
-            await deferToThread(programs.end)
+        try:
+            await self.server.stop()
+            await deferToThread(self._clients.close)
+        finally:
+            for programs in self._programs:
+                await deferToThread(programs.end)
 
 
 @pytest.fixture(params=PROXIES, ids=lambda kind: kind.__name__)
