@@ -15,22 +15,13 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactor
-from twisted.trial.unittest import SynchronousTestCase
 
 from txws_simple import Frame, Opcode, WebSocketFactory, WebSocketPeer
 
+from . import test_peer
 from .helpers import client_frame, request
 from .ledger import WatchedCase
-from .test_peer import (
-    Each,
-    Ending,
-    Pausing,
-    PeerCase,
-    Pinging,
-    Reading,
-    Writing,
-    close_frame,
-)
+from .test_peer import PeerCase, close_frame
 from .wires import MemoryWire, SocketWire, never
 
 V1 = b"PROXY TCP4 203.0.113.7 192.0.2.1 56324 443\r\n"
@@ -159,27 +150,25 @@ class ProxiedWire(SocketWire):
         self.send(V2)
 
 
-def connected(case: SynchronousTestCase) -> ProxiedWire:
-    """A connection before its handshake."""
-    clock = Clock()
-    wire = ProxiedWire(WebSocketFactory(never, clock=clock), clock)
-    case.addCleanup(lambda: case.assertEqual(clock.getDelayedCalls(), []))
-    case.addCleanup(wire.end)
-    return wire
-
-
 class LastWords(WatchedCase):
     """No reset overtakes them, whatever else the client sends."""
 
+    def connect(self) -> ProxiedWire:
+        clock = Clock()
+        wire = ProxiedWire(WebSocketFactory(never, clock=clock), clock)
+        self.addCleanup(lambda: self.assertEqual(clock.getDelayedCalls(), []))
+        self.addCleanup(wire.end)
+        return wire
+
     def test_refusal(self) -> None:
-        wire = connected(self)
+        wire = self.connect()
         wire.send(b"POST / HTTP/1.1\r\n" + b"x" * 300_000)
         self.assertTrue(wire.got.startswith(b"HTTP/1.1 405 "), wire.got)
         self.assertTrue(wire.is_ended)
         wire.fin()
 
     def test_violation(self) -> None:
-        wire = connected(self)
+        wire = self.connect()
         wire.send(request() + b"\xff" * 300_000)
         [close] = wire.frames
         self.assertEqual((close.opcode, close.data[:2]), (Opcode.CLOSE, b"\x03\xea"))
@@ -192,9 +181,9 @@ def behind_proxy(case: type[PeerCase]) -> type[PeerCase]:
     return type(f"{case.__name__}BehindProxy", (case,), {"wire_class": ProxiedWire})
 
 
-ReadingBehindProxy = behind_proxy(Reading)
-EachBehindProxy = behind_proxy(Each)
-WritingBehindProxy = behind_proxy(Writing)
-PingingBehindProxy = behind_proxy(Pinging)
-EndingBehindProxy = behind_proxy(Ending)
-PausingBehindProxy = behind_proxy(Pausing)
+ReadingBehindProxy = behind_proxy(test_peer.Reading)
+EachBehindProxy = behind_proxy(test_peer.Each)
+WritingBehindProxy = behind_proxy(test_peer.Writing)
+PingingBehindProxy = behind_proxy(test_peer.Pinging)
+EndingBehindProxy = behind_proxy(test_peer.Ending)
+PausingBehindProxy = behind_proxy(test_peer.Pausing)
