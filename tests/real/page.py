@@ -75,13 +75,11 @@ class Page:
     def say(self, text: str) -> None:
         self.find("text").send_keys(text, Keys.ENTER)
 
-    def width(self) -> tuple[int, int]:
-        """Of what is there, and of what is seen."""
-        wide, seen = self.look().execute_script(
-            "const {scrollWidth} = document.documentElement;"
-            "return [scrollWidth, visualViewport.width];"
-        )
-        return wide, seen
+    def hidden_width(self, selector: str) -> int:
+        """Of a part, how much lies beyond its edge, in pixels."""
+        script = "return arguments[0].scrollWidth - arguments[0].clientWidth"
+        part = self.look().find_element("css selector", selector)
+        return int(self._driver.execute_script(script, part))
 
     def complaints(self) -> list[str]:
         """What the browser has to say of the page since the last time."""
