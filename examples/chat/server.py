@@ -11,6 +11,7 @@ before it tells of.
 
 import json
 import sys
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from string import Template
@@ -112,6 +113,25 @@ def page(port: int) -> Data:
     return Data(Template(text).substitute(port=port).encode(), "text/html")
 
 
+def factory_for(room: Room, origins: Sequence[str]) -> LimitedFactory:
+    """The WebSocket, with limits for the worst that a page may do."""
+    limits = Limits(
+        max_connections=500,
+        max_per_address=50,
+        max_message_rate=20,
+        max_byte_rate=2 * MAX_FILE,
+    )
+    return LimitedFactory(
+        room.serve,
+        limits,
+        origins=origins,
+        subprotocols=[SUBPROTOCOL],
+        max_frame_size=MAX_FILE,
+        max_message_size=MAX_FILE,
+        max_buffered=8 * MAX_FILE,
+    )
+
+
 async def main(
     reactor: Any, page_at: str = "tcp:8080", socket_at: str = "tcp:8081", *others: str
 ) -> None:
@@ -119,15 +139,10 @@ async def main(
     for name in ("chat.css", "chat.js"):
         root.putChild(name.encode(), File(str(FOLDER / name)))
     web = await serverFromString(reactor, page_at).listen(Site(root))
+    # What a browser sends as the origin of the page.
+    local = [f"http://{host}:{web.getHost().port}" for host in LOCAL]
     room = Room()
-    factory = LimitedFactory(
-        room.serve,
-        Limits(max_connections=500, max_per_address=50, max_message_rate=20),
-        # What a browser sends as the origin of the page.
-        origins=[f"http://{host}:{web.getHost().port}" for host in LOCAL] + [*others],
-        subprotocols=[SUBPROTOCOL],
-        max_message_size=MAX_FILE,
-    )
+    factory = factory_for(room, [*local, *others])
     port = await serverFromString(reactor, socket_at).listen(factory)
     root.putChild(b"", page(port.getHost().port))
     LoopingCall(room.measure).start(PING_EVERY, now=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs
 
+from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.task import deferLater, react
@@ -16,6 +17,8 @@ from twisted.web.server import Site
 from twisted.web.static import Data
 
 from txws_simple import WebSocketFactory, WebSocketPeer
+
+reactor: Any = _reactor
 
 SERVER = "tcp:0:interface=127.0.0.1"
 PONGS = 5
@@ -43,7 +46,7 @@ async def patience(peer: WebSocketPeer) -> None:
     """Says how many pings were answered, once it is several."""
     latencies: set[float] = set()
     while len(latencies) < PONGS:
-        await deferLater(_reactor(), 0.01)
+        await deferLater(reactor, 0.01)
         if peer.latency is not None:
             latencies.add(peer.latency)
     await peer.send(f"{PONGS} pongs")
@@ -69,13 +72,7 @@ class Ends:
         self._end = Deferred()
 
 
-def _reactor() -> Any:
-    from twisted.internet import reactor
-
-    return reactor
-
-
-async def main(reactor: Any) -> None:
+async def main(_: Any) -> None:
     root = Resource()
     root.putChild(b"", Data(b"<!DOCTYPE html><title>Blank</title>", "text/html"))
     site = await serverFromString(reactor, SERVER).listen(Site(root))
