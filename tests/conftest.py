@@ -15,6 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from .ledger import Ledger
 
+# What needs more than the test dependencies is run on its own.
+collect_ignore = ["real"]
+
 # A slow machine makes no test fail.
 settings.register_profile(
     "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow]
