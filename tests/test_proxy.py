@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.python.usage import UsageError
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -24,7 +26,7 @@ from txws_simple.wrapping import WrappingFactory
 
 from .helpers import client_frame, request
 from .processes import Server, free_port, running
-from .wires import MemoryWire
+from .wires import MemoryTransport, MemoryWire
 
 PATIENCE = 20  # seconds
 LARGE = bytes(range(256)) * 4096 * 32  # 32 MiB
@@ -87,6 +89,11 @@ def receive_messages(client: Any, size: int) -> bytes:
     return bytes(got)
 
 
+def send_messages(client: Any, data: bytes) -> None:
+    for start in range(0, len(data), 1 << 20):
+        client.send(data[start : start + (1 << 20)])
+
+
 def close_code(client: Any) -> int:
     with pytest.raises(ConnectionClosed) as closed:
         client.recv(PATIENCE)
@@ -121,24 +128,17 @@ def test_both_ways(wsproxy: Callable[..., Server], target: Target) -> None:
 def test_large(wsproxy: Callable[..., Server], target: Target) -> None:
     """More than any buffer holds, both ways at once."""
     server = wsproxy()
+    arrived: list[bytes] = []
     with connect(server.url) as client, target.accept() as there:
-        uploading = threading.Thread(target=lambda: client.send(LARGE[: 1 << 20] * 32))
-        client.send(b"")
-        sends = [
-            threading.Thread(
-                target=lambda: [client.send(LARGE[: 1 << 20]) for _ in range(32)]
-            ),
+        threads = [
+            threading.Thread(target=lambda: send_messages(client, LARGE)),
             threading.Thread(target=lambda: there.sendall(LARGE)),
+            threading.Thread(target=lambda: arrived.append(receive(there, len(LARGE)))),
         ]
-        assert not uploading.is_alive()
-        arrived: list[bytes] = []
-        reads = threading.Thread(
-            target=lambda: arrived.append(receive(there, len(LARGE)))
-        )
-        for thread in (*sends, reads):
+        for thread in threads:
             thread.start()
         assert receive_messages(client, len(LARGE)) == LARGE
-        for thread in (*sends, reads):
+        for thread in threads:
             thread.join(PATIENCE)
         assert arrived == [LARGE]
 
@@ -151,30 +151,39 @@ def memory_of(server: Server) -> int:
     return int(peak[1]) * 1024
 
 
+def send_until_full(sender: socket.socket, data: bytes) -> int:
+    """Send this again and again; how many bytes went until none did."""
+    sender.settimeout(1)
+    sent = 0
+    while sent < 1 << 30:
+        try:
+            sent += sender.send(data[sent % len(data) :])
+        except TimeoutError:
+            return sent
+    raise AssertionError("there is no end")
+
+
 @pytest.mark.parametrize("slow", ["client", "server"])
 def test_backpressure(
     wsproxy: Callable[..., Server], target: Target, slow: str
 ) -> None:
-    """Who is not read from comes to a stop, and the proxy stays small."""
+    """Who isn't read from comes to a stop, the proxy stays small, all arrives."""
     server = wsproxy()
-    with (
-        socket.create_connection(("127.0.0.1", server.port)) as client,
-        target.accept_later() if False else ExitStack(),
-    ):
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(request())
         with target.accept() as there:
-            sender = there if slow == "client" else client
-            frame = client_frame(Opcode.BINARY, LARGE[: 1 << 20])
-            data = LARGE[: 1 << 20] if slow == "client" else frame
             before = memory_of(server)
-            sender.settimeout(1)
-            sent = 0
-            with pytest.raises(TimeoutError):
-                while sent < 1 << 30:
-                    sender.sendall(data)
-                    sent += len(data)
+            if slow == "client":
+                size = send_until_full(there, LARGE[: 1 << 20])
+                receiver = client
+            else:
+                frame = client_frame(Opcode.BINARY, LARGE[: 1 << 16])
+                size = send_until_full(client, frame) // len(frame) << 16
+                receiver = there
             # What the kernel holds on the way is not the proxy's.
             assert memory_of(server) - before < 8 << 20
+            receiver.settimeout(PATIENCE)
+            assert len(receive(receiver, size)) >= size
 
 
 def test_refused(wsproxy: Callable[..., Server]) -> None:
@@ -201,6 +210,9 @@ def test_reset_by_the_client(wsproxy: Callable[..., Server], target: Target) -> 
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(request())
         with target.accept() as there:
+            there.sendall(b"here")
+            while not client.recv(1000).endswith(b"here"):
+                pass
             reset(client)
             with pytest.raises(ConnectionResetError):
                 there.recv(1)
@@ -256,23 +268,59 @@ def test_several_endpoints() -> None:
     assert len(list(makeService(options))) == 2  # type: ignore[call-overload]
 
 
-class Unreachable:
-    """A server that is being connected to for ever."""
+class Slow:
+    """A server to which one is connected when the test says so."""
 
-    def __init__(self) -> None:
-        self.connecting: list[Deferred[Any]] = []
+    def __init__(self, clock: Clock) -> None:
+        self.transport = MemoryTransport(clock)
+        self.connecting: Deferred[Any] | None = None
 
-    def connect(self, factory: object) -> Deferred[Any]:
-        self.connecting.append(Deferred())
-        return self.connecting[-1]
+    def connect(self, factory: Factory) -> Deferred[Any]:
+        self.factory = factory
+        self.connecting = Deferred()
+        return self.connecting
+
+    def arrive(self) -> None:
+        assert self.connecting is not None
+        protocol: Any = self.factory.buildProtocol(None)  # type: ignore[arg-type]
+        self.transport.protocol = protocol
+        protocol.makeConnection(self.transport)
+        self.connecting.callback(protocol)
 
 
-def test_the_client_does_not_wait() -> None:
-    """Whoever leaves before the server is there leaves nothing behind."""
-    clock, target = Clock(), Unreachable()
-    factory: Any = ProxyFactory(target)  # type: ignore[arg-type]
-    wrapping = WrappingFactory(factory, clock=clock, ping_frequency=None)
-    wire = MemoryWire(wrapping, clock)
-    wire.send(request() + client_frame(Opcode.BINARY, b"x"))
+def connected_to_slow() -> tuple[Slow, MemoryWire]:
+    clock = Clock()
+    target: Any = Slow(clock)
+    factory: Any = ProxyFactory(target)
+    wire = MemoryWire(WrappingFactory(factory, clock=clock, ping_frequency=None), clock)
+    wire.send(request() + client_frame(Opcode.BINARY, b"early"))
+    return target, wire
+
+
+def test_the_client_is_lost_before_the_server_is_there() -> None:
+    target, wire = connected_to_slow()
     wire.reset()
-    assert target.connecting[0].called
+    assert target.connecting is not None and target.connecting.called
+
+
+def test_the_client_is_early() -> None:
+    """What it sent before the server was there arrives, though it has closed."""
+    target, wire = connected_to_slow()
+    wire.send(client_frame(Opcode.CLOSE, b"\x03\xe8"))
+    wire.fin()
+    target.arrive()
+    wire.pump()
+    assert target.transport.value() == b"early"
+    assert target.transport.disconnecting
+
+
+def test_the_server_is_reset_with_the_client_paused() -> None:
+    """Which end it is does not depend on who waits for whom."""
+    target, wire = connected_to_slow()
+    target.arrive()
+    wire.pump()
+    target.transport.producer.pauseProducing()
+    target.transport.lose(ConnectionLost())
+    wire.pump()
+    assert wire.frames[-1].data[:2] == (1014).to_bytes(2, "big")
+    wire.reset()
