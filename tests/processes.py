@@ -43,30 +43,34 @@ def free_port() -> int:
 
 @contextmanager
 def running(folder: Path, *command: str) -> Iterator[Server]:
-    """This command; ``{port}`` in it stands for the port on which it shall listen."""
+    """A command of twistd; ``{port}`` in it stands for where it shall listen."""
     port = free_port()
     log = folder / f"{port}.log"
-    process = subprocess.Popen(
-        [
-            *[*TWISTD, "--nodaemon", "--pidfile=", f"--logfile={log}"],
-            *[argument.replace("{port}", str(port)) for argument in command],
-        ],
-        cwd=folder,
-    )
+    arguments = [argument.replace("{port}", str(port)) for argument in command]
+    twistd = [*TWISTD, "--nodaemon", "--pidfile=", f"--logfile={log}"]
+    with listening(folder, port, *twistd, *arguments) as process:
+        yield Server(process, port, log)
+
+
+@contextmanager
+def listening(
+    folder: Path, port: int, *command: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program, once it listens on this port."""
+    process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL)
     try:
-        server = Server(process, port, log)
-        _wait_until_listening(server)
-        yield server
+        _wait_until_listening(process, port)
+        yield process
     finally:
         process.kill()
         process.wait()
 
 
-def _wait_until_listening(server: Server) -> None:
+def _wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
     for _ in range(600):
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", server.port)) == 0:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         with pytest.raises(subprocess.TimeoutExpired):
-            server.process.wait(0.05)
+            process.wait(0.05)
     raise AssertionError("nobody listens")

@@ -28,7 +28,7 @@ class WebSocketEndpoint:
 
     Args:
         endpoint: Where to listen.
-        **options: The keywords of `WrappingFactory`.
+        **options: The keywords of :class:`~txws_simple.wrapping.WrappingFactory`.
 
     Attributes:
         options: The same.

@@ -29,9 +29,10 @@ class WrappingFactory(WebSocketFactory):
 
     What arrives is a stream of bytes to them, whatever messages it came in, text
     among it as UTF-8; what they write in one turn of the reactor leaves as one
-    message, if it has no more than 64 KiB.  Their transport is a
-    `StreamTransport`.  A message may be of any length, unless an option says
-    otherwise.
+    message, if it has no more than 64 KiB.  A message that arrives may be of any
+    length, unless an option says otherwise.
+
+    Their transport is a :class:`~txws_simple.stream.StreamTransport`.
 
     Args:
         factory: Builds them.  Where it builds none, the connection is closed with
