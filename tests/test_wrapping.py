@@ -290,6 +290,9 @@ class Ending(Case):
         protocol.link.loseConnection(4000)
         protocol.link.loseConnection(4001)
         self.assertEqual(self.last_code(wire), 4000)
+        wire.send(client_frame(CLOSE, b"\x0f\xa0"))
+        wire.fin()
+        self.assert_lost(protocol, ConnectionDone)
 
     def test_stop_producing(self) -> None:
         protocol, wire = self.connect()
@@ -349,8 +352,9 @@ class Ending(Case):
     def test_closed_by_the_client(self) -> None:
         for payload in (b"", b"\x03\xe8", b"\x03\xe9"):
             protocol, wire = self.connect()
+            wire.send(client_frame(BINARY, b"x"))
             protocol.link.write(b"on its way")
-            wire.send(client_frame(BINARY, b"x") + client_frame(CLOSE, payload))
+            wire.send(client_frame(CLOSE, payload))
             self.assertEqual(self.data(wire), b"on its way")
             wire.fin()
             self.assert_lost(protocol, ConnectionDone)
@@ -648,6 +652,24 @@ class Producing(Case):
         late = Producer()
         protocol.link.registerProducer(late, True)
         self.assertEqual(late.asked, ["stop"])
+
+    def test_a_producer_that_fails(self) -> None:
+        """As a protocol that does."""
+
+        class Failing(Producer):
+            def resumeProducing(self) -> None:
+                raise ZeroDivisionError
+
+            def stopProducing(self) -> None:
+                raise ZeroDivisionError
+
+        protocol, wire = self.connect()
+        protocol.link.registerProducer(Failing(), False)
+        self.assertEqual(self.last_code(wire), 1011)
+        wire.reset()
+        wire.pump()
+        self.assert_lost(protocol, ZeroDivisionError)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
 
     def test_only_one(self) -> None:
         protocol, _ = self.connect()

@@ -12,9 +12,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from twisted.logger import Logger
+
 from .peer import WebSocketPeer
 
 __all__ = ["Outgoing"]
+
+_log = Logger()
 
 #: The largest message made of what is written, in bytes.
 _MESSAGE = 65536
@@ -109,8 +113,12 @@ class Outgoing:
         self._size = 0
         producer, self._producer = self._producer, None
         self._is_streaming = self._is_paused = False
-        if producer is not None:
+        if producer is None:
+            return
+        try:
             producer.stopProducing()
+        except Exception:
+            _log.failure("stopProducing of {producer!r}", producer=producer)
 
     def hand_over(self) -> None:
         """Give all that waits to the peer, however slow it is."""

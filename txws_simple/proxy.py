@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.application.service import IService
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer, IStreamClientEndpoint
@@ -117,8 +117,9 @@ class _Front(_Side):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End the other side; in order, if this one has."""
-        if self._connecting is not None:
-            self._connecting.cancel()
+        connecting, self._connecting = self._connecting, None
+        if connecting is not None:
+            connecting.cancel()
         if self.there is None:
             return
         self.there.unregisterProducer()
@@ -134,9 +135,9 @@ class _Front(_Side):
         self.transport.resumeProducing()
 
     def _refused(self, failure: Failure) -> None:
+        if self._connecting is None:
+            return  # given up by us, for the client is gone
         self._connecting = None
-        if failure.check(CancelledError):
-            return  # by us, for the client is gone
         _log.error(
             "server of {address!r}: {reason!r}",
             address=self.transport.getPeer(),

@@ -171,7 +171,7 @@ class StreamTransport(Below):
 
     def loseWriteConnection(self) -> None:
         """The same, but deliver what still arrives until the other side has closed."""
-        if self._end is None and not self.disconnected:
+        if self._end is None and not self.disconnecting and not self.disconnected:
             self._end_with(self._close_writing)
 
     def abortConnection(self) -> None:
@@ -193,7 +193,7 @@ class StreamTransport(Below):
 
     def _turn(self) -> None:
         self._turning = None
-        self._outgoing.turn()
+        self._send()
         self._read()
         self._lose_if_over()
 
@@ -205,9 +205,15 @@ class StreamTransport(Below):
         except Exception:
             self._fail_with(Failure())
         self._is_calling = False
-        self._outgoing.turn()
+        self._send()
         if self._reading is None:
             self._soon()  # it may have paused, and resumed
+
+    def _send(self) -> None:
+        try:
+            self._outgoing.turn()
+        except Exception:  # a producer's
+            self._fail_with(Failure())
 
     # Reading
 
@@ -271,11 +277,10 @@ class StreamTransport(Below):
 
     def _drained(self) -> None:
         """All has gone: now the end that was asked for."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-        if self._end is not None:
-            self._end()
+        assert self._end is not None and self._deadline is not None
+        self._deadline.cancel()
+        self._deadline = None
+        self._end()
 
     def _leave(self, code: int) -> None:
         self._is_read = True
