@@ -53,7 +53,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "below": {"peer"},
     "outgoing": {"peer"},
-    "stream": {"below", "errors", "frames", "outgoing", "peer"},
+    "reasons": {"errors", "frames", "peer"},
+    "stream": {"below", "errors", "frames", "outgoing", "peer", "reasons"},
     "wrapping": {
         *("frames", "handshake", "options", "peer", "pinger", "protocol", "request"),
         "stream",

@@ -43,7 +43,6 @@ class Outgoing:
         drained: Called when all has gone and nobody produces more on demand, if
             it was asked for by :meth:`finish`.
         failed: Called with the exception of what is no UTF-8 where text is sent.
-
     """
 
     def __init__(
@@ -118,7 +117,7 @@ class Outgoing:
         try:
             producer.stopProducing()
         except Exception:
-            _log.failure("stopProducing of {producer!r}", producer=producer)
+            _log.failure("stopProducing of {it!r} failed", it=producer)
 
     def hand_over(self) -> None:
         """Give all that waits to the peer, however slow it is."""

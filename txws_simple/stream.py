@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
@@ -25,17 +25,15 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .below import Below
-from .errors import BufferOverrun, CloseTimeout, ConnectionClosed
+from .errors import BufferOverrun, CloseTimeout
 from .frames import CloseCode, Frame
 from .outgoing import Outgoing
 from .peer import WebSocketPeer
+from .reasons import lost, reason_of
 
 __all__ = ["StreamTransport"]
 
 _log = Logger()
-
-#: The codes with which the other side ends in the normal way.
-_NORMAL = (CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.NO_STATUS)
 
 
 @implementer(ITransport, IConsumer, IPushProducer)
@@ -121,7 +119,7 @@ class StreamTransport(Below):
         if self.disconnected or self._failure is not None:
             return
         if self._outgoing.is_overrun:
-            self._abort(Failure(_lost(BufferOverrun(self._outgoing.waiting))))
+            self._abort(Failure(lost(BufferOverrun(self._outgoing.waiting))))
             return
         self._outgoing.write(bytes(data))
 
@@ -271,7 +269,7 @@ class StreamTransport(Below):
     def _look(self, gone: int) -> None:
         self._deadline = None
         if self._outgoing.gone == gone:
-            self._abort(Failure(_lost(CloseTimeout())))
+            self._abort(Failure(lost(CloseTimeout())))
         else:
             self._wait_for_progress()
 
@@ -340,26 +338,9 @@ class StreamTransport(Below):
         for call in (self._turning, self._deadline):
             if call is not None and call.active():
                 call.cancel()
+        reason = self._failure or Failure(reason_of(self.peer, self._in_order))
         try:
-            self._protocol.connectionLost(self._reason(self._in_order))
+            self._protocol.connectionLost(reason)
         except Exception:
-            _log.failure("connectionLost of {protocol!r}", protocol=self._protocol)
+            _log.failure("connectionLost of {it!r} failed", it=self._protocol)
         self._lost.callback(None)
-
-    def _reason(self, in_order: bool) -> Failure:
-        """Why, in the terms of a protocol that knows TCP."""
-        peer = self.peer
-        if self._failure is not None:
-            return self._failure
-        if in_order and (peer.closed_by == "local" or peer.close_code in _NORMAL):
-            return Failure(ConnectionDone())
-        code = peer.close_code or CloseCode.ABNORMAL
-        error = peer.error() or ConnectionClosed(code, peer.close_reason)
-        return Failure(_lost(error))
-
-
-def _lost(error: Exception) -> ConnectionLost:
-    """What tells a protocol of this end, its cause with the close code in it."""
-    lost = ConnectionLost(str(error))
-    lost.__cause__ = error
-    return lost
