@@ -45,6 +45,9 @@ nitpick_ignore = [
     ("py:class", "twisted.internet.interfaces.IReactorTime"),
     ("py:class", "twisted.internet.protocol.Factory"),
     ("py:class", "IReactorTime"),
+    ("py:class", "<InterfaceClass twisted.internet.interfaces.IReactorTime>"),
+    ("py:class", "<InterfaceClass twisted.internet.interfaces.IStreamServerEndpoint>"),
+    ("py:class", "IProtocolFactory"),
     # Shared by the connections of a factory, and nothing for an application.
     ("py:class", "txws_simple.pinger.Pinger"),
     ("py:class", "IAddress"),

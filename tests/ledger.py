@@ -32,7 +32,9 @@ from txws_simple.session import Session
 
 #: The verbs that give a Deferred out, and who has them.
 VERBS = {
-    WebSocketPeer: ("read", "receive", "each", "write", "send", "ping", "shutdown"),
+    WebSocketPeer: (
+        *("read", "receive", "each", "write", "send", "ping", "shutdown", "ended"),
+    ),
     WebSocketFactory: ("drain",),
 }
 

@@ -24,6 +24,7 @@ from websockets.sync.client import connect as _connect
 from txws_simple.frames import Opcode
 
 from .helpers import client_frame, request
+from .processes import free_port, listening
 
 ROOT = Path(__file__).parent.parent
 SERVER = "tcp:0:interface=127.0.0.1"
@@ -487,6 +488,21 @@ def blocks(path: str, language: str) -> list[str]:
 
 def test_readme_shows_the_example() -> None:
     assert (ROOT / "examples/echo.py").read_text() in blocks("README.md", "python")
+
+
+def test_lines(tmp_path: Path) -> None:
+    """The README's program for a protocol of Twisted's: it is all that's needed."""
+    program = (ROOT / "docs/snippets/lines.py").read_text()
+    assert program in blocks("README.md", "python")
+    assert len([line for line in program.splitlines() if line]) < 10
+    port = free_port()
+    program = program.replace("tcp:8080", f"tcp:{port}:interface=127.0.0.1")
+    command = (sys.executable, "-c", program)
+    with listening(tmp_path, port, *command), connect(port) as client:
+        client.send("hello\r\nwor")
+        assert receive(client) == b"HELLO\r\n"
+        client.send("ld\r\n")
+        assert receive(client) == b"WORLD\r\n"
 
 
 @pytest.mark.parametrize("mark", ["start", "test"])

@@ -6,10 +6,9 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from twisted.application.service import IServiceMaker
@@ -26,62 +25,17 @@ from zope.interface.verify import verifyObject
 from txws_simple.service import Options, makeService
 
 from .helpers import request
-
-TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
-
-
-class Server(NamedTuple):
-    """A running ``twistd wsecho``."""
-
-    process: subprocess.Popen[bytes]
-    port: int
-    log: Path
-
-    @property
-    def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}"
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        """Its exit status after a signal."""
-        self.process.send_signal(number)
-        return self.process.wait(30)
+from .processes import TWISTD, Server, running
 
 
 @pytest.fixture
 def wsecho(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Starts servers, and ends those that a test left."""
-    servers: list[Server] = []
-
-    def start(*arguments: str) -> Server:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        log = tmp_path / f"{port}.log"
-        process = subprocess.Popen(
-            [
-                *[*TWISTD, "--nodaemon", "--pidfile=", f"--logfile={log}", "wsecho"],
-                *[f"--endpoint=tcp:{port}:interface=127.0.0.1", *arguments],
-            ],
-            cwd=tmp_path,
+    endpoint = "--endpoint=tcp:{port}:interface=127.0.0.1"
+    with ExitStack() as stack:
+        yield lambda *arguments: stack.enter_context(
+            running(tmp_path, "wsecho", endpoint, *arguments)
         )
-        servers.append(Server(process, port, log))
-        wait_until_listening(servers[-1])
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.process.kill()
-        server.process.wait()
-
-
-def wait_until_listening(server: Server) -> None:
-    for _ in range(600):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", server.port)) == 0:
-                return
-        with pytest.raises(subprocess.TimeoutExpired):
-            server.process.wait(0.05)
-    raise AssertionError("nobody listens")
 
 
 def test_echo(wsecho: Callable[..., Server]) -> None:

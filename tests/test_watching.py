@@ -1,6 +1,8 @@
-"""What policies are given of a peer: to watch what arrives, and to hold it."""
+"""What is given of a peer to what stands above it: to watch, to wait, to hold."""
 
 from __future__ import annotations
+
+from twisted.internet.defer import CancelledError
 
 from txws_simple import ConnectionClosed, Frame, Opcode
 
@@ -49,6 +51,27 @@ class Watching(PeerCase):
         peer.each(lambda frame: order.append("read")).addErrback(lambda _: None)
         wire.send(_WHOLE)
         self.assertEqual(order, ["watched", "read"])
+
+
+class Ending(PeerCase):
+    def test_waiting_begins_nothing(self) -> None:
+        peer, wire = self.connect()
+        ended, late = peer.ended(), peer.ended()
+        late.addErrback(lambda failure: failure.trap(CancelledError))
+        late.cancel()
+        self.assertIsNone(peer.closed_by)
+        self.assertNoResult(ended)
+        wire.send(close_frame(1000))
+        self.assertNoResult(ended)
+        wire.fin()
+        self.assertTrue(self.successResultOf(ended))
+        self.assertTrue(self.successResultOf(peer.ended()))
+
+    def test_not_in_order(self) -> None:
+        peer, wire = self.connect()
+        ended = peer.ended()
+        wire.reset()
+        self.assertFalse(self.successResultOf(ended))
 
 
 class Holding(PeerCase):
@@ -129,4 +152,5 @@ class Holding(PeerCase):
 
 
 WatchingOverSockets = over_sockets(Watching)
+EndingOverSockets = over_sockets(Ending)
 HoldingOverSockets = over_sockets(Holding)

@@ -192,7 +192,16 @@ class WebSocketPeer:
     def buffered(self) -> int:
         return self._outbox.buffered
 
-    # For policies, which watch a peer and end it
+    # For what stands above a peer, and watches or ends it
+
+    def ended(self) -> Deferred[bool]:
+        """Wait for the end, beginning nothing.
+
+        Returns:
+            A Deferred that fires when the connection is gone, with whether it ended
+            in order.
+        """
+        return self._session.ending.wait()
 
     def watch(self, watcher: Callable[[int, list[Frame], bool], object]) -> None:
         """Call this for each segment that arrives, before anybody reads of it.

@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Generator
-from typing import Any
 
-from twisted.application import strports
-from twisted.application.service import IService, MultiService
-from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IReactorCore
+from twisted.application.service import IService
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.python import usage
 
 from .errors import WebSocketError
 from .frames import Frame
-from .options import Options as Limits
 from .peer import WebSocketPeer
 from .protocol import WebSocketFactory
+from .serving import ServingOptions, ServingService, positive
 
 __all__ = ["Options", "makeService"]
 
 _log = Logger()
 
 
-def _positive(kind: type) -> Any:
-    """A coercion to a number of this kind that is greater than zero."""
-
-    def coerce(text: str) -> Any:
-        value = kind(text)
-        if not 0 < value < float("inf"):
-            raise ValueError(f"{text} is not greater than zero")
-        return value
-
-    coerce.coerceDoc = "A number greater than zero."  # type: ignore[attr-defined]
-    return coerce
-
-
-class Options(usage.Options):
+class Options(ServingOptions):
     """The command line of ``twistd wsecho``."""
 
-    synopsis = "[options]"
     longdesc = (
         "A WebSocket server that sends every data frame back as it came. It reads "
         "frame by frame, so a message of any length passes in bounded memory. On "
@@ -50,28 +29,14 @@ class Options(usage.Options):
     )
     optParameters = [  # noqa: RUF012
         [
-            "ping-frequency",
-            "p",
-            20.0,
-            "Seconds from one ping to the next; a client from which nothing came "
-            "for one more such period is given up.",
-            _positive(float),
-        ],
-        [
             "max-frame-size",
             "m",
             1024 * 1024,
             "The largest payload of a frame, in bytes; over it the connection is "
             "closed with code 1009.",
-            _positive(int),
+            positive(int),
         ],
     ]
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self["endpoint"] = []
-        self["origin"] = []
-        self["subprotocol"] = []
 
     def opt_endpoint(self, endpoint: str) -> None:
         """Where to listen: a Twisted server endpoint, such as
@@ -81,36 +46,7 @@ class Options(usage.Options):
         """
         self["endpoint"].append(endpoint)
 
-    def opt_origin(self, origin: str) -> None:
-        """An Origin that may connect, as a browser sends it, such as
-        https://example.com. May be given more than once. By default any may.
-        """
-        self["origin"].append(origin)
-
-    def opt_subprotocol(self, subprotocol: str) -> None:
-        """A subprotocol to agree to. May be given more than once, the most liked
-        first. By default none is agreed to.
-        """
-        self["subprotocol"].append(subprotocol)
-
     opt_e = opt_endpoint
-    opt_o = opt_origin
-    opt_s = opt_subprotocol
-
-    def postOptions(self) -> None:
-        """Refuse what could only fail later."""
-        from twisted.internet import reactor
-
-        self["endpoint"] = self["endpoint"] or ["tcp:8080"]
-        for endpoint in self["endpoint"]:
-            try:
-                serverFromString(reactor, endpoint)
-            except Exception as error:
-                raise usage.UsageError(f"endpoint {endpoint!r}: {error}") from error
-        try:
-            Limits(subprotocols=self["subprotocol"])
-        except ValueError as error:
-            raise usage.UsageError(str(error)) from error
 
 
 class _Echo:
@@ -156,44 +92,6 @@ class _Echo:
         )
 
 
-class _EchoService(MultiService):
-    """Listens, and ends in order."""
-
-    #: How long the connections may take to end, in seconds.
-    patience = 5
-
-    def __init__(self, factory: WebSocketFactory, endpoints: list[str]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._factory = factory
-        for endpoint in endpoints:
-            strports.service(endpoint, factory).setServiceParent(self)
-
-    def startService(self) -> None:
-        """Begin, and take the signals that end a server."""
-        super().startService()  # type: ignore[no-untyped-call]
-        from twisted.internet import reactor
-
-        # The reactor's own handlers end the process by the signal; a server
-        # that has closed its connections in order exits with status 0.
-        IReactorCore(reactor).callWhenRunning(_stop_on_signals, reactor)
-
-    @inlineCallbacks
-    def stopService(self) -> Generator[Deferred[Any], Any, None]:
-        """Stop listening, close every connection, wait a bounded time."""
-        yield maybeDeferred(super().stopService)
-        yield self._factory.drain(self.patience)
-
-
-def _stop_on_signals(reactor: Any) -> None:
-    def stop(number: int, _: object) -> None:
-        # A second one is for the impatient.
-        signal.signal(number, signal.SIG_DFL)
-        reactor.callFromThread(reactor.stop)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-
-
 def makeService(options: Options) -> IService:
     """The service of ``twistd wsecho``."""
     factory = WebSocketFactory(
@@ -205,4 +103,4 @@ def makeService(options: Options) -> IService:
         origins=options["origin"] or None,
         subprotocols=options["subprotocol"],
     )
-    return _EchoService(factory, options["endpoint"])
+    return ServingService(factory, options["endpoint"])
