@@ -31,6 +31,7 @@ class Opening:
         on_request: What says who may connect, as of `Options`.
         opened: Called when the request is accepted, with the answer, the request,
             the subprotocol and what arrived behind the request.
+        refused: Called when it is refused, with the response.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class Opening:
         session: Session,
         on_request: Callable[[Request], Any] | None,
         opened: Callable[[bytes, Request, str | None, bytes], None],
+        refused: Callable[[Response], None],
     ) -> None:
         self._session = session
         self._options = options = session.options
         self._on_request = on_request
         self._opened = opened
+        self._refused = refused
         self._parser = RequestParser(
             max_line_size=options.max_line_size,
             max_header_lines=options.max_header_lines,
@@ -68,7 +71,7 @@ class Opening:
                 return
             check(request, self._options.origins)
         except HandshakeError as error:
-            self._refuse(Response(error.status, error.headers, error.reason))
+            self.refuse(Response(error.status, error.headers, error.reason))
             return
         self._decide(request)
 
@@ -109,11 +112,11 @@ class Opening:
             return
         _log.failure("on_request failed", failure=failure)
         if not self._is_over:
-            self._refuse(Response(500))
+            self.refuse(Response(500))
 
     def _answer(self, response: Response, request: Request) -> None:
         if not response.accepts:
-            self._refuse(response)
+            self.refuse(response)
             return
         if self._session.is_over:
             return  # closed meanwhile: the transport is about to say so
@@ -123,16 +126,11 @@ class Opening:
         self._opened(answer, request, subprotocol, self._parser.rest)
         self._resume()
 
-    def _refuse(self, response: Response) -> None:
+    def refuse(self, response: Response) -> None:
         """Answer and end the connection; what still arrives is dropped."""
         session = self._session
         transport = session.transport
-        _log.info(
-            "refused {address!r}: {status} {reason!r}",
-            address=transport.getPeer(),
-            status=response.status,
-            reason=response.body,
-        )
+        self._refused(response)
         self.stop()
         self._deadline = session.clock.callLater(
             self._options.close_timeout, transport.abortConnection
@@ -148,4 +146,4 @@ class Opening:
             self._session.resume()
 
     def _be_late(self) -> None:
-        self._refuse(Response(408 if self._decision is None else 503))
+        self.refuse(Response(408 if self._decision is None else 503))

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Generator
 from typing import Any
 
-from twisted.application import strports
-from twisted.application.service import IService, MultiService
-from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
+from twisted.application.service import IService
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorCore
-from twisted.logger import Logger
 from twisted.python import usage
 
-from .errors import WebSocketError
-from .frames import Frame
 from .options import Options as Limits
-from .peer import WebSocketPeer
 from .protocol import WebSocketFactory
+from .serving import WebSocketService
 
 __all__ = ["Options", "makeService"]
 
-_log = Logger()
+#: How long the connections may take to end, in seconds.
+_PATIENCE = 5
 
 
 def _positive(kind: type) -> Any:
@@ -113,75 +107,17 @@ class Options(usage.Options):
             raise usage.UsageError(str(error)) from error
 
 
-class _Echo:
-    """One connection: its echo, and what is counted of it."""
-
-    def __init__(self, peer: WebSocketPeer) -> None:
-        self._peer = peer
-        self._began = time.monotonic()
-        self._frames_in = self._frames_out = self._bytes_in = self._bytes_out = 0
-
-    def serve(self) -> Deferred[None]:
-        done = self._peer.each(self._receive)
-        # However it ended, it is reported when all is over.
-        done.addErrback(lambda failure: failure.trap(WebSocketError))
-        ended = done.addCallback(lambda _: self._peer.shutdown())
-        return ended.addCallback(lambda _: self._report())
-
-    def _receive(self, frame: Frame) -> Deferred[int]:
-        size = len(frame.data)
-        self._frames_in += 1
-        self._bytes_in += size
-        write = self._peer.write(frame)
-        self._frames_out += 1
-        self._bytes_out += size
-        return write
-
-    def _report(self) -> None:
-        peer = self._peer
-        _log.info(
-            "{address!r} {path!r} {seconds:.3f}s "
-            "in {frames_in} frames {bytes_in} bytes "
-            "out {frames_out} frames {bytes_out} bytes "
-            "code {code} closed by {closed_by}",
-            address=peer.transport.getPeer(),
-            path=peer.request.path if peer.request else "",
-            seconds=time.monotonic() - self._began,
-            frames_in=self._frames_in,
-            bytes_in=self._bytes_in,
-            frames_out=self._frames_out,
-            bytes_out=self._bytes_out,
-            code=peer.close_code,
-            closed_by=peer.closed_by,
-        )
-
-
-class _EchoService(MultiService):
-    """Listens, and ends in order."""
-
-    #: How long the connections may take to end, in seconds.
-    patience = 5
-
-    def __init__(self, factory: WebSocketFactory, endpoints: list[str]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._factory = factory
-        for endpoint in endpoints:
-            strports.service(endpoint, factory).setServiceParent(self)
+class _EchoService(WebSocketService):
+    """Listens, and ends in order, also on the signals that end a server."""
 
     def startService(self) -> None:
-        """Begin, and take the signals that end a server."""
-        super().startService()  # type: ignore[no-untyped-call]
+        """Begin, and take the signals."""
+        super().startService()
         from twisted.internet import reactor
 
         # The reactor's own handlers end the process by the signal; a server
         # that has closed its connections in order exits with status 0.
         IReactorCore(reactor).callWhenRunning(_stop_on_signals, reactor)
-
-    @inlineCallbacks
-    def stopService(self) -> Generator[Deferred[Any], Any, None]:
-        """Stop listening, close every connection, wait a bounded time."""
-        yield maybeDeferred(super().stopService)
-        yield self._factory.drain(self.patience)
 
 
 def _stop_on_signals(reactor: Any) -> None:
@@ -197,7 +133,7 @@ def _stop_on_signals(reactor: Any) -> None:
 def makeService(options: Options) -> IService:
     """The service of ``twistd wsecho``."""
     factory = WebSocketFactory(
-        lambda peer: _Echo(peer).serve(),
+        lambda peer: peer.each(peer.write),
         ping_frequency=options["ping-frequency"],
         max_frame_size=options["max-frame-size"],
         max_message_size=None,
@@ -205,4 +141,4 @@ def makeService(options: Options) -> IService:
         origins=options["origin"] or None,
         subprotocols=options["subprotocol"],
     )
-    return _EchoService(factory, options["endpoint"])
+    return _EchoService(factory, *options["endpoint"], timeout=_PATIENCE)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from .connection import Connection
+from .counters import Traffic
 from .ending import Ending
 from .errors import CloseTimeout, ConnectionClosed, PongTimeout
 from .frames import CloseCode, Frame
@@ -46,6 +47,8 @@ class Session:
     """
 
     __slots__ = (
+        "_bytes_in",
+        "_frames_in",
         "_outlet",
         "_pinger",
         "clock",
@@ -76,6 +79,7 @@ class Session:
         self.ending = Ending(self.clock)
         self._outlet: IOutlet | None = None
         self._pinger = pinger
+        self._frames_in = self._bytes_in = 0
         self.watcher: Callable[[int, list[Frame], bool], object] | None = None
 
     @property
@@ -96,6 +100,13 @@ class Session:
             return CloseCode.ABNORMAL if self.ending.is_done else None
         return received.code
 
+    @property
+    def traffic(self) -> Traffic:
+        """What has passed it."""
+        sent = max(self.outbox.sent, 0)  # not even the response may have gone
+        frames_out = self.connection.frames_sent
+        return Traffic(self._frames_in, self._bytes_in, frames_out, sent)
+
     # What the protocol tells
 
     def opened(self, outlet: IOutlet, response: bytes = b"") -> None:
@@ -115,6 +126,8 @@ class Session:
         connection, outbox = self.connection, self.outbox
         outbox.cork()
         frames = connection.receive(data)
+        self._bytes_in += len(data)
+        self._frames_in += len(frames)
         if self.watcher is not None:
             self.watcher(len(data), frames, connection.is_receiving)
         if connection.has_control:
