@@ -59,12 +59,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "policies": {
         *("handshake", "limits", "options", "peer", "protocol", "request"),
     },
+    "routing": {"handshake", "peer", "request"},
     "serving": {"draining", "protocol"},
     "service": {"options", "protocol", "serving"},
     "__init__": {
         *("counters", "deferreds", "draining", "errors", "frames", "handshake"),
         *("headers", "interfaces", "options", "peer", "protocol", "request"),
-        "serving",
+        *("routing", "serving"),
     },
 }
 

@@ -20,6 +20,7 @@ from .options import Options
 from .peer import WebSocketPeer
 from .protocol import WebSocketFactory, WebSocketProtocol, new
 from .request import Request
+from .routing import Router
 from .serving import WebSocketService
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "ProtocolError",
     "Request",
     "Response",
+    "Router",
     "TimedOut",
     "Traffic",
     "WebSocketError",

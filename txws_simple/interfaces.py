@@ -174,6 +174,7 @@ class IRequest(Interface):
     headers = Attribute("The header fields, in their order; names in any case.")
     origin = Attribute("The value of Origin, or None.")
     subprotocols = Attribute("What the client offers, in its order, a tuple of str.")
+    context = Attribute("A dict, empty at first, for what ``on_request`` learns.")
 
 
 class IWebSocketHandler(Interface):
