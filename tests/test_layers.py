@@ -61,6 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "routing": {"handshake", "peer", "request"},
     "serving": {"draining", "protocol"},
+    "prometheus": {"counters", "protocol"},
     "service": {"options", "protocol", "serving"},
     "__init__": {
         *("counters", "deferreds", "draining", "errors", "frames", "handshake"),

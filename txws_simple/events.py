@@ -40,8 +40,8 @@ def refused(transport: Any, response: Response) -> None:
     )
 
 
-def closed(peer: WebSocketPeer, seconds: float) -> None:
-    """A connection whose handshake had succeeded has ended, after so many seconds."""
+def closed(peer: WebSocketPeer, code: int, seconds: float) -> None:
+    """A connection has ended, this long after its handshake."""
     error = peer.error()
     frames_in, bytes_in, frames_out, bytes_out = peer.traffic
     _log.info(
@@ -51,7 +51,7 @@ def closed(peer: WebSocketPeer, seconds: float) -> None:
         event="closed",
         address=peer.transport.getPeer(),
         path=_path(peer),
-        code=peer.close_code,
+        code=code,
         reason=peer.close_reason or getattr(error, "reason", ""),
         error=None if error is None else type(error).__name__,
         closed_by=peer.closed_by,

@@ -178,8 +178,9 @@ class WebSocketProtocol(Protocol):
 
     def _closed(self) -> None:
         peer = self.peer
-        self._tally.closed(cast(int, peer.close_code), str(peer.closed_by))
-        events.closed(peer, self._seconds() - self._began)
+        code = int(cast(int, peer.close_code))
+        self._tally.closed(code, str(peer.closed_by))
+        events.closed(peer, code, self._seconds() - self._began)
 
     def _seconds(self) -> float:
         """What really elapsed, from any start."""
