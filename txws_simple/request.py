@@ -52,7 +52,7 @@ class Request:
 
     @cached_property
     def context(self) -> dict[str, Any]:
-        """The application's own: what ``on_request`` learns is here for the handler."""
+        """What ``on_request`` learns and keeps here, for the handler to find."""
         return {}
 
 

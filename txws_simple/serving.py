@@ -63,7 +63,11 @@ class WebSocketService(Service):
             self._listen(endpoint)
 
     def startService(self) -> None:
-        """Listen, if that has not been done; as :meth:`privilegedStartService`."""
+        """Listen, if that was not done while the process could still use any port.
+
+        Raises:
+            Exception: Where an endpoint says at once that it can't.
+        """
         super().startService()  # type: ignore[no-untyped-call]
         if not self._listening:
             self.privilegedStartService()
