@@ -97,6 +97,14 @@ def test_is_a_service() -> None:
     verifyObject(IService, WebSocketService(factory, ANYWHERE))
 
 
+@pytest.mark.parametrize("wrong", [{"code": 1006}, {"timeout": -1}])
+def test_an_end_that_can_not_be(wrong: Any) -> None:
+    """It is found before the end."""
+    factory = WebSocketFactory(lambda peer: None)
+    with pytest.raises(ValueError):
+        WebSocketService(factory, ANYWHERE, **wrong)
+
+
 @pytest_twisted.ensureDeferred
 async def test_serves_and_ends(
     serve: Callable[..., WebSocketService], tmp_path: Path

@@ -15,7 +15,7 @@ from .handshake import Response
 from .peer import WebSocketPeer
 from .request import Request
 
-__all__ = ["Drained", "Draining"]
+__all__ = ["Drained", "Draining", "check_end"]
 
 _UNAVAILABLE = Response(503, body="shutting down")
 
@@ -32,6 +32,16 @@ class Drained(NamedTuple):
     ended: int
     aborted: int
     refused: int
+
+
+def check_end(timeout: float, code: int) -> None:
+    """Refuse what no connection can be ended with.
+
+    Raises:
+        ValueError: For a code that must not be sent, or what is no number of seconds.
+    """
+    check_timeout(timeout)
+    Close(code, "").serialize()
 
 
 class Leaving(Protocol):
@@ -81,8 +91,7 @@ class Draining:
         code: int,
     ) -> Deferred[Drained]:
         """End these, as `WebSocketFactory.drain` says."""
-        check_timeout(timeout)
-        Close(code, "").serialize()
+        check_end(timeout, code)
         self.has_begun = True
         before = self._refused
         gone = gatherResults([each.gone() for each in connections], consumeErrors=True)

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from .draining import Drained
+from .draining import Drained, check_end
 from .protocol import WebSocketFactory
 
 __all__ = ["WebSocketService"]
@@ -36,6 +36,9 @@ class WebSocketService(Service):
 
     Attributes:
         ports: Where it listens at present.
+
+    Raises:
+        ValueError: For a code or a timeout that `WebSocketFactory.drain` refuses.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class WebSocketService(Service):
         timeout: float = 10,
         code: int = 1001,
     ) -> None:
+        check_end(timeout, code)
         self.factory = factory
         self.ports: list[IListeningPort] = []
         self._endpoints = endpoints
