@@ -194,20 +194,6 @@ def mute(port: int) -> socket.socket:
     return client
 
 
-@pytest_twisted.ensureDeferred
-async def test_a_port_in_use(serve: Callable[..., WebSocketService]) -> None:
-    """It is said at once, and the other port is let go."""
-    first = serve(ANYWHERE)
-    first.startService()
-    second = serve(ANYWHERE, f"tcp:{port_of(first)}:interface=127.0.0.1")
-    with pytest.raises(CannotListenError):
-        second.privilegedStartService()
-    assert second.ports == []
-    await turn()
-    assert second.factory.numPorts == 0
-    assert not second.running
-
-
 @implementer(IStreamServerEndpoint)
 class Slow:
     """An endpoint that does not listen yet."""
@@ -217,6 +203,22 @@ class Slow:
 
     def listen(self, factory: object) -> Deferred[Any]:
         return self.listening
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_endpoint_that_can_not_listen(
+    serve: Callable[..., WebSocketService],
+) -> None:
+    """It is said at once, and the other port is let go."""
+    slow = Slow()
+    slow.listening = fail(CannotListenError("there", 1, OSError("in use")))
+    service = serve(ANYWHERE, slow)
+    with pytest.raises(CannotListenError):
+        service.privilegedStartService()
+    assert service.ports == []
+    await turn()
+    assert service.factory.numPorts == 0
+    assert not service.running
 
 
 @pytest_twisted.ensureDeferred
