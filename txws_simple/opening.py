@@ -84,6 +84,21 @@ class Opening:
             # Nobody needs it any more.
             self._decision.cancel()
 
+    def refuse(self, response: Response) -> None:
+        """Answer and end the connection; what still arrives is dropped."""
+        session = self._session
+        transport = session.transport
+        self._refused(response)
+        self.stop()
+        self._deadline = session.clock.callLater(
+            self._options.close_timeout, transport.abortConnection
+        )
+        transport.write(response.refusal(self._parser.method))
+        finish(transport)
+        self._resume()
+        reason = f"handshake refused with {response.status} {response.body}".rstrip()
+        session.ended(HandshakeError(response.status, reason), by="local")
+
     def _decide(self, request: Request) -> None:
         """Ask the application, if it wants to be asked."""
         if self._on_request is None:
@@ -125,21 +140,6 @@ class Opening:
         answer = accept(request, subprotocol, response.headers)
         self._opened(answer, request, subprotocol, self._parser.rest)
         self._resume()
-
-    def refuse(self, response: Response) -> None:
-        """Answer and end the connection; what still arrives is dropped."""
-        session = self._session
-        transport = session.transport
-        self._refused(response)
-        self.stop()
-        self._deadline = session.clock.callLater(
-            self._options.close_timeout, transport.abortConnection
-        )
-        transport.write(response.refusal(self._parser.method))
-        finish(transport)
-        self._resume()
-        reason = f"handshake refused with {response.status} {response.body}".rstrip()
-        session.ended(HandshakeError(response.status, reason), by="local")
 
     def _resume(self) -> None:
         if self._is_paused:

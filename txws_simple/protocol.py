@@ -128,9 +128,9 @@ class WebSocketProtocol(Protocol):
         return self._session.outbox.buffered
 
     def refuse(self, response: Response) -> None:
-        """Refuse the handshake, which goes on."""
-        if self._opening is not None:
-            self._opening.refuse(response)
+        """Refuse the handshake, which still goes on."""
+        assert self._opening is not None
+        self._opening.refuse(response)
 
     def abort(self) -> None:
         """End the connection at once, also one that was refused and lingers."""
