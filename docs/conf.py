@@ -42,13 +42,19 @@ nitpick_ignore = [
     ("py:class", "Deferred"),
     ("py:class", "twisted.internet.defer.Deferred"),
     ("py:class", "twisted.internet.interfaces.IAddress"),
+    ("py:class", "twisted.application.service.Service"),
     ("py:class", "twisted.internet.interfaces.IReactorTime"),
+    (
+        "py:class",
+        "<InterfaceClass twisted.internet.interfaces.IStreamServerEndpoint> | str",
+    ),
     ("py:class", "twisted.internet.protocol.Factory"),
     ("py:class", "IReactorTime"),
     ("py:class", "<InterfaceClass twisted.internet.interfaces.IReactorTime>"),
     ("py:class", "<InterfaceClass twisted.internet.interfaces.IStreamServerEndpoint>"),
     ("py:class", "IProtocolFactory"),
     # Shared by the connections of a factory, and nothing for an application.
+    ("py:class", "txws_simple.counters.Tally"),
     ("py:class", "txws_simple.pinger.Pinger"),
     ("py:class", "IAddress"),
     # Nor is Python's.
@@ -56,6 +62,7 @@ nitpick_ignore = [
     ("py:class", "Sequence"),
     ("py:class", "collections.abc.Callable"),
     ("py:class", "collections.abc.Iterable"),
+    ("py:class", "collections.abc.Mapping"),
     ("py:class", "collections.abc.Sequence"),
 ]
 

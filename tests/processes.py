@@ -59,18 +59,24 @@ def listening(
     """A program, once it listens on this port."""
     process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL)
     try:
-        _wait_until_listening(process, port)
+        wait_until_listening(process, port)
         yield process
     finally:
         process.kill()
         process.wait()
 
 
-def _wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
+def listens(port: int) -> bool:
+    """Whether somebody listens on this port of 127.0.0.1."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
+    """Return once somebody listens; fail if the process ends before."""
     for _ in range(600):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+        if listens(port):
+            return
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.05)
     raise AssertionError("nobody listens")

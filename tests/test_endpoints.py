@@ -19,8 +19,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedOK
 
 from .helpers import request
+from .processes import TWISTD, wait_until_listening
 from .test_haproxy import V1, V2
-from .test_service import TWISTD
 
 PATIENCE = 30  # seconds
 
@@ -111,22 +111,13 @@ class Servers:
         )
         self._processes.append(process)
         self.logs.append(log)
-        self._wait_until_listening(process)
+        wait_until_listening(process, self.addresses["tcp"][1])
         return process
 
     def _described(self, name: str) -> str:
         address = self.addresses[name]
         port = None if isinstance(address, str) else address[1]
         return KINDS[name].endpoint.format(port=port, path=address, pem=self._pem)
-
-    def _wait_until_listening(self, process: subprocess.Popen[bytes]) -> None:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(self.addresses["tcp"]) == 0:
-                    return
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(0.05)
-        raise AssertionError("nobody listens")
 
     async def connect(self, name: str) -> ClientConnection:
         """A client at the endpoint of this kind."""

@@ -457,6 +457,17 @@ class TestSnippets:
             with connect(port, "/new") as client:
                 check_echo(client)
 
+    def test_routes(self) -> None:
+        with snippet("handshake", "router_factory") as port:
+            for target, expected in (
+                ("/", "which room?"),
+                ("/rooms/a%2Fb", "this is a%2Fb"),
+                ("/files/a/b", "no file a/b"),
+            ):
+                with connect(port, target) as client:
+                    assert receive(client) == expected
+            assert refused(port, "/rooms/").status_code == 404
+
     def test_users(self) -> None:
         with snippet("handshake", "users_factory") as port:
             response = refused(port)

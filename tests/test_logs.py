@@ -75,7 +75,7 @@ class Address:
 def wsecho() -> Any:
     options = Options()
     options.parseOptions([])
-    return makeService(options)._factory  # type: ignore[attr-defined]
+    return makeService(options).factory  # type: ignore[attr-defined]
 
 
 def bad_request(field: bytes) -> bytes:
@@ -151,8 +151,8 @@ def test_an_address_is_quoted(ledger: Ledger) -> None:
             wire.advance(5)
             wire.reset()
     ledger.forgive(list(ledger.failures))
-    for begins in ("refused", "handler of", "closing", ""):
-        assert re.search(rf"\] {begins} ?Address\(\)", file.getvalue()), begins
+    for begins in ("refused", "opened", "closed", "handler of", "closing"):
+        assert re.search(rf"\] {begins} Address\(\)", file.getvalue()), begins
     assert "INJECTED" not in re.sub("'.*'", "", file.getvalue())
 
 

@@ -582,17 +582,18 @@ class Verbs(Case):
         self.assertTrue(self.successResultOf(done))
 
     def test_drain(self) -> None:
-        """It ends those that wait for their refusal, too."""
+        """It refuses those that wait for a place, too."""
         self.serve(max_connections=1)
         inside, waiting = self.open(), self.connect()
         done = self.factory.drain()
         inside.pump()
         waiting.pump()
-        self.assertTrue(waiting.is_aborted)
+        self.assertTrue(waiting.got.startswith(b"HTTP/1.1 503 "))
         self.assertEqual(self.closed(inside), (1001, ""))
         inside.send(client_frame(Opcode.CLOSE, b"\x03\xe9"))
         inside.fin()
-        self.successResultOf(done)
+        waiting.fin()
+        self.assertEqual(self.successResultOf(done), (1, 0, 1))
 
 
 class ConnectionsOverSockets(Connections):

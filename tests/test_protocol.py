@@ -380,16 +380,18 @@ class Draining(Case):
         for wire in wires[:2]:
             wire.send(request())
         done = factory.drain(timeout=5)
-        wires[2].advance(0)
-        self.assertTrue(wires[2].is_aborted)
+        wires[2].pump()
+        self.assertTrue(wires[2].got.startswith(b"HTTP/1.1 503 "))
         for wire in wires[:2]:
             self.assertEqual(wire.frames, [Frame(Opcode.CLOSE, b"\x03\xe9")])
         wires[0].send(client_frame(Opcode.CLOSE, b"\x03\xe9"))
         wires[0].fin()
         self.assertNoResult(done)
         wires[1].advance(5)
-        self.assertIsNone(self.successResultOf(done))
+        wires[2].advance(0)
+        self.assertEqual(self.successResultOf(done), (1, 1, 1))
         self.assertTrue(wires[1].is_aborted)
+        self.assertTrue(wires[2].is_aborted)
 
     def test_what_still_arrives_is_no_failure(self) -> None:
         """A handler can't know that its answer is too late."""
@@ -412,14 +414,15 @@ class Draining(Case):
         wire = self.connect(factory)
         wire.send(b"POST / HTTP/1.1\r\n")
         self.assertFalse(wire.is_aborted)
-        factory.drain()
+        done = factory.drain()
         wire.advance(0)
         self.assertTrue(wire.is_aborted)
+        self.assertEqual(self.successResultOf(done), (0, 0, 0))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_none(self) -> None:
         factory = WebSocketFactory(self.keep)
-        self.assertIsNone(self.successResultOf(factory.drain()))
+        self.assertEqual(self.successResultOf(factory.drain()), (0, 0, 0))
 
 
 class Factories(Case):

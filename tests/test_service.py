@@ -19,10 +19,10 @@ from websockets.exceptions import (
     ConnectionClosedOK,
     InvalidStatus,
 )
-from websockets.sync.client import connect
+from websockets.sync.client import connect, unix_connect
 from zope.interface.verify import verifyObject
 
-from txws_simple.service import Options, makeService
+from txws_simple.service import Options
 
 from .helpers import request
 from .processes import TWISTD, Server, running
@@ -50,10 +50,12 @@ def test_echo(wsecho: Callable[..., Server]) -> None:
         assert client.ping().wait(10)
     assert client.close_code == 1000
     assert server.stop() == 0
-    [line] = [line for line in server.log.read_text().splitlines() if "/path" in line]
+    lines = server.log.read_text().splitlines()
+    [line] = [line for line in lines if "closed" in line]
     assert "127.0.0.1" in line
-    assert re.search(r"'/path' \d+\.\d{3}s in 8 frames 1000010 bytes", line)
-    assert "out 8 frames 1000010 bytes code 1000 closed by remote" in line
+    assert re.search(r"'/path': 1000 '' by remote after \d+\.\d{3} s", line)
+    # With their headers, a ping of four bytes and the Close.
+    assert "in 8 frames 1000084 bytes, out 8 frames 1000044 bytes" in line
 
 
 def test_long_message(wsecho: Callable[..., Server]) -> None:
@@ -71,7 +73,7 @@ def test_long_message(wsecho: Callable[..., Server]) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal(wsecho: Callable[..., Server], number: int) -> None:
-    """Every client gets 1001, half a handshake is dropped, the exit status is 0."""
+    """Every client gets 1001, half a handshake 503, the exit status is 0."""
     server = wsecho()
     with connect(server.url) as client, socket.socket() as half:
         half.connect(("127.0.0.1", server.port))
@@ -83,9 +85,12 @@ def test_signal(wsecho: Callable[..., Server], number: int) -> None:
             client.recv(10)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1001
+        assert half.recv(1000).startswith(b"HTTP/1.1 503 ")
     assert server.process.wait(30) == 0
     assert "Traceback" not in server.log.read_text()
     assert "Unhandled" not in server.log.read_text()
+    counted = "drained: 1 ended in order, 0 aborted, 1 refused"
+    assert counted in server.log.read_text()
 
 
 def test_stops_though_a_client_does_not_answer(wsecho: Callable[..., Server]) -> None:
@@ -180,10 +185,11 @@ def test_help() -> None:
     assert "subprotocol" in shown
 
 
-def test_several_endpoints() -> None:
-    options = Options()
-    options.parseOptions(["-e", "tcp:0", "-e", "unix:/nowhere"])  # type: ignore[no-untyped-call]
-    assert len(list(makeService(options))) == 2  # type: ignore[call-overload]
+def test_several_endpoints(wsecho: Callable[..., Server], tmp_path: Path) -> None:
+    wsecho(f"--endpoint=unix:{tmp_path}/socket")
+    with unix_connect(f"{tmp_path}/socket") as client:
+        client.send("x")
+        assert client.recv() == "x"
 
 
 def test_plugin() -> None:

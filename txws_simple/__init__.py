@@ -1,6 +1,8 @@
 """WebSocket (RFC 6455) for Twisted over raw TCP, without an HTTP stack."""
 
+from .counters import Counters, Traffic
 from .deferreds import TimedOut
+from .draining import Drained
 from .errors import (
     BufferOverrun,
     CloseTimeout,
@@ -18,12 +20,16 @@ from .options import Options
 from .peer import WebSocketPeer
 from .protocol import WebSocketFactory, WebSocketProtocol, new
 from .request import Request
+from .routing import Router
+from .serving import WebSocketService
 
 __all__ = [
     "BufferOverrun",
     "CloseCode",
     "CloseTimeout",
     "ConnectionClosed",
+    "Counters",
+    "Drained",
     "Frame",
     "HandshakeError",
     "Headers",
@@ -36,10 +42,13 @@ __all__ = [
     "ProtocolError",
     "Request",
     "Response",
+    "Router",
     "TimedOut",
+    "Traffic",
     "WebSocketError",
     "WebSocketFactory",
     "WebSocketPeer",
     "WebSocketProtocol",
+    "WebSocketService",
     "new",
 ]

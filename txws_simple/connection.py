@@ -279,6 +279,11 @@ class Connection:
         return None if fin else message
 
     @property
+    def frames_sent(self) -> int:
+        """How many data frames were sent, also those that were taken back."""
+        return self._count
+
+    @property
     def sending(self) -> Sending:
         """How far the message is that is being sent."""
         message = self._outgoing

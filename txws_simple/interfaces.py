@@ -25,6 +25,7 @@ class IWebSocketPeer(Interface):
     subprotocol = Attribute("The subprotocol agreed on, a str, or None.")
     transport = Attribute("The Twisted transport below.")
     buffered = Attribute("How many bytes were written and have not gone yet, an int.")
+    traffic = Attribute("What has passed behind the handshake so far, a `Traffic`.")
     latency = Attribute("Seconds from the last answered ping to its pong, or None.")
     close_code = Attribute(
         "The code of the Close frame that the other side sent; 1005 for one without "
@@ -174,6 +175,7 @@ class IRequest(Interface):
     headers = Attribute("The header fields, in their order; names in any case.")
     origin = Attribute("The value of Origin, or None.")
     subprotocols = Attribute("What the client offers, in its order, a tuple of str.")
+    context = Attribute("A dict, empty at first, for what ``on_request`` learns.")
 
 
 class IWebSocketHandler(Interface):

@@ -31,6 +31,7 @@ class Opening:
         on_request: What says who may connect, as of `Options`.
         opened: Called when the request is accepted, with the answer, the request,
             the subprotocol and what arrived behind the request.
+        refused: Called when it is refused, with the response.
     """
 
     def __init__(
@@ -38,17 +39,20 @@ class Opening:
         session: Session,
         on_request: Callable[[Request], Any] | None,
         opened: Callable[[bytes, Request, str | None, bytes], None],
+        refused: Callable[[Response], None],
     ) -> None:
         self._session = session
         self._options = options = session.options
         self._on_request = on_request
         self._opened = opened
+        self._refused = refused
         self._parser = RequestParser(
             max_line_size=options.max_line_size,
             max_header_lines=options.max_header_lines,
             max_request_size=options.max_request_size,
         )
         self._decision: Deferred[Any] | None = None
+        self._held = bytearray()
         self._is_paused = False
         self._is_over = False
         self._deadline: IDelayedCall = session.clock.callLater(
@@ -68,8 +72,9 @@ class Opening:
                 return
             check(request, self._options.origins)
         except HandshakeError as error:
-            self._refuse(Response(error.status, error.headers, error.reason))
+            self.refuse(Response(error.status, error.headers, error.reason))
             return
+        self._hold(self._parser.rest)
         self._decide(request)
 
     def stop(self) -> None:
@@ -81,6 +86,21 @@ class Opening:
             # Nobody needs it any more.
             self._decision.cancel()
 
+    def refuse(self, response: Response) -> None:
+        """Answer and end the connection; what still arrives is dropped."""
+        session = self._session
+        transport = session.transport
+        self._refused(response)
+        self.stop()
+        self._deadline = session.clock.callLater(
+            self._options.close_timeout, transport.abortConnection
+        )
+        transport.write(response.refusal(self._parser.method))
+        finish(transport)
+        self._resume()
+        reason = f"handshake refused with {response.status} {response.body}".rstrip()
+        session.ended(HandshakeError(response.status, reason), by="local")
+
     def _decide(self, request: Request) -> None:
         """Ask the application, if it wants to be asked."""
         if self._on_request is None:
@@ -91,8 +111,8 @@ class Opening:
 
     def _hold(self, data: bytes) -> None:
         """What arrives while the application thinks is read after the answer."""
-        self._parser.rest += data
-        if len(self._parser.rest) > self._options.max_unread:
+        self._held += data
+        if len(self._held) > self._options.max_unread:
             self._is_paused = True
             self._session.pause()
 
@@ -109,43 +129,23 @@ class Opening:
             return
         _log.failure("on_request failed", failure=failure)
         if not self._is_over:
-            self._refuse(Response(500))
+            self.refuse(Response(500))
 
     def _answer(self, response: Response, request: Request) -> None:
         if not response.accepts:
-            self._refuse(response)
+            self.refuse(response)
             return
         if self._session.is_over:
             return  # closed meanwhile: the transport is about to say so
         self.stop()
         subprotocol = choose_subprotocol(request, self._options.subprotocols)
         answer = accept(request, subprotocol, response.headers)
-        self._opened(answer, request, subprotocol, self._parser.rest)
+        self._opened(answer, request, subprotocol, bytes(self._held))
         self._resume()
-
-    def _refuse(self, response: Response) -> None:
-        """Answer and end the connection; what still arrives is dropped."""
-        session = self._session
-        transport = session.transport
-        _log.info(
-            "refused {address!r}: {status} {reason!r}",
-            address=transport.getPeer(),
-            status=response.status,
-            reason=response.body,
-        )
-        self.stop()
-        self._deadline = session.clock.callLater(
-            self._options.close_timeout, transport.abortConnection
-        )
-        transport.write(response.refusal(self._parser.method))
-        finish(transport)
-        self._resume()
-        reason = f"handshake refused with {response.status} {response.body}".rstrip()
-        session.ended(HandshakeError(response.status, reason), by="local")
 
     def _resume(self) -> None:
         if self._is_paused:
             self._session.resume()
 
     def _be_late(self) -> None:
-        self._refuse(Response(408 if self._decision is None else 503))
+        self.refuse(Response(408 if self._decision is None else 503))

@@ -67,6 +67,7 @@ class Outbox:
         gone: How many pieces have gone, of all that were ever written.
         fate: What becomes of the others: an exception, or `PENDING`.
         buffered: Bytes written and not gone.
+        sent: Bytes gone, but for those that went before all that was written.
         blocked: Whether the way out took less than it was given.
         drained: Called whenever nothing waits any more, if set.
     """
@@ -85,6 +86,7 @@ class Outbox:
         "drained",
         "fate",
         "gone",
+        "sent",
     )
 
     def __init__(self) -> None:
@@ -101,6 +103,7 @@ class Outbox:
         self.gone = 0
         self.fate: Any = PENDING
         self.buffered = 0
+        self.sent = 0
         self.blocked = False
         self.drained: Callable[[], None] | None = None
 
@@ -110,6 +113,7 @@ class Outbox:
         if first:
             self._queue.insert(self._first, first)
             self.gone -= 1  # so the numbers of the others hold
+            self.sent -= len(first)
             self.buffered += len(first)
         if not self._corks:
             self.flush()
@@ -220,6 +224,7 @@ class Outbox:
     def _take_off(self, count: int) -> None:
         queue, first = self._queue, self._first
         self.buffered -= count
+        self.sent += count
         if self.buffered <= 0:  # below, if all was lost while it was sent
             self.buffered = 0
             self.gone += len(queue) - first

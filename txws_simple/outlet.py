@@ -26,10 +26,6 @@ __all__ = ["DirectOutlet", "TransportOutlet", "outlet_for"]
 #: The most pieces given to the kernel in one call; POSIX warrants 16, Linux 1024.
 _PIECES = 1024
 
-#: How much is read from a plain connection at a time, in bytes.  Twisted's own 64 KiB
-#: would cut a frame of just that common size behind its header.
-_READ = 98304
-
 #: The most bytes given to a transport that keeps what it can't send, in one go.
 _CHUNK = 65536
 
@@ -60,7 +56,6 @@ def outlet_for(transport: Any, source: Source, *, fresh: bool) -> IOutlet:
         with suppress(OSError):
             transport.setTcpNoDelay(True)
     if _is_plain(transport):
-        transport.bufferSize = _READ
         return DirectOutlet(transport, source, fresh=fresh)
     return TransportOutlet(transport, source)
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
+from .counters import Traffic
 from .deferreds import Outcome, check_timeout, in_time
 from .errors import BufferOverrun
 from .frames import MAX_CONTROL, Close, CloseCode, Frame
@@ -191,6 +192,10 @@ class WebSocketPeer:
     @property
     def buffered(self) -> int:
         return self._outbox.buffered
+
+    @property
+    def traffic(self) -> Traffic:
+        return self._session.traffic
 
     # For what stands above a peer, and watches or ends it
 

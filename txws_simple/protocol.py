@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress, IProtocolFactory
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -15,8 +15,12 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import classImplements, implementer
 
+from . import events
+from .counters import Counters, Tally, Traffic
+from .draining import Drained, Draining
 from .errors import ConnectionClosed
 from .frames import CloseCode
+from .handshake import Response
 from .interfaces import IRequest
 from .opening import Opening
 from .options import Options
@@ -46,7 +50,7 @@ class WebSocketProtocol(Protocol):
         options: The limits and choices.
         opened: Called with the peer when the handshake has succeeded.
         fresh: Whether nothing else ever wrote to the transport.
-        among: The protocols of all connections, while they last.
+        tally: What counts this one, among others.
         pinger: What keeps them alive; by default this one has its own.
 
     Attributes:
@@ -55,6 +59,7 @@ class WebSocketProtocol(Protocol):
     """
 
     peer: WebSocketPeer
+    _gone: tuple[Deferred[None], ...] = ()
 
     def __init__(
         self,
@@ -62,7 +67,7 @@ class WebSocketProtocol(Protocol):
         opened: Callable[[WebSocketPeer], object],
         *,
         fresh: bool = True,
-        among: set[WebSocketProtocol] | None = None,
+        tally: Tally[WebSocketProtocol] | None = None,
         pinger: Pinger | None = None,
     ) -> None:
         self._options = options
@@ -70,15 +75,15 @@ class WebSocketProtocol(Protocol):
         self._opened = opened
         self._pinger = pinger or _pinger_for(options)
         self._fresh = fresh
-        self._among = set() if among is None else among
+        self._tally = Tally() if tally is None else tally
 
     def connectionMade(self) -> None:
         """Wait for the request, until the deadline."""
         self._session = Session(self.transport, self._options, self._pinger)
         self.peer = WebSocketPeer(self._session)
-        self._among.add(self)
+        self._tally.made(self)
         self._opening: Opening | None = Opening(
-            self._session, self.on_request, self._open
+            self._session, self.on_request, self._open, self._refused
         )
 
     def dataReceived(self, data: bytes) -> None:
@@ -90,23 +95,54 @@ class WebSocketProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the peer, and wait for nothing more."""
-        self._among.discard(self)
         if self._opening is not None:
             self._opening.stop()
         how = "ended" if reason.check(ConnectionDone) else "was lost"
         error = ConnectionClosed(CloseCode.ABNORMAL, f"connection {how} without Close")
         error.__cause__ = reason.value
         self._session.ended(error)
+        if self.is_open:
+            self._closed()
+        self._tally.lost(self)
+        for gone in self._gone:
+            gone.callback(None)
 
     @property
     def is_open(self) -> bool:
         """Whether the handshake has succeeded."""
         return self._session.is_open
 
+    @property
+    def is_opening(self) -> bool:
+        """Whether the handshake goes on."""
+        return not self._session.is_open and not self._session.is_over
+
+    @property
+    def traffic(self) -> Traffic:
+        """What has passed behind the handshake."""
+        return self._session.traffic
+
+    @property
+    def buffered(self) -> int:
+        """Bytes written and not gone."""
+        return self._session.outbox.buffered
+
+    def refuse(self, response: Response) -> None:
+        """Refuse the handshake, which still goes on."""
+        assert self._opening is not None
+        self._opening.refuse(response)
+
     def abort(self) -> None:
         """End the connection at once, also one that was refused and lingers."""
-        self.peer.close()
-        cast(Any, self.transport).abortConnection()
+        if self in self._tally.present:
+            self.peer.close()
+            cast(Any, self.transport).abortConnection()
+
+    def gone(self) -> Deferred[None]:
+        """A Deferred of None, when the connection is gone."""
+        gone: Deferred[None] = Deferred()
+        self._gone += (gone,)
+        return gone
 
     def begin(self, request: Request | None, subprotocol: str | None) -> None:
         """The handshake was done by somebody else: frames follow."""
@@ -129,9 +165,26 @@ class WebSocketProtocol(Protocol):
         self._opening = None
         outlet = outlet_for(self.transport, session.outbox, fresh=self._fresh)
         session.opened(outlet, answer)
+        self._began = self._seconds()
+        self._tally.opened()
+        events.opened(peer)
         self._opened(peer)
         if rest:
             session.data_received(rest)
+
+    def _refused(self, response: Response) -> None:
+        self._tally.refused(response.status)
+        events.refused(self.transport, response)
+
+    def _closed(self) -> None:
+        peer = self.peer
+        code = int(cast(int, peer.close_code))
+        self._tally.closed(code, str(peer.closed_by))
+        events.closed(peer, code, self._seconds() - self._began)
+
+    def _seconds(self) -> float:
+        """What really elapsed, from any start."""
+        return clocks(self._options.clock)[1]()
 
 
 def _pinger_for(options: Options) -> Pinger | None:
@@ -169,33 +222,48 @@ class WebSocketFactory(Factory):
         self._handler = handler
         self._options = Options(ping_frequency=ping_frequency, **options)
         self._pinger = _pinger_for(self._options)
-        self._protocols: set[WebSocketProtocol] = set()
+        self._tally: Tally[WebSocketProtocol] = Tally()
+        self._draining = Draining()
 
     def buildProtocol(self, addr: IAddress | None) -> WebSocketProtocol:
         """One protocol for each connection."""
-        return self.protocol(
-            self._options, self._serve, among=self._protocols, pinger=self._pinger
+        protocol = self.protocol(
+            self._options, self._serve, tally=self._tally, pinger=self._pinger
         )
+        if self._draining.has_begun:
+            protocol.on_request = self._draining.refuse
+        return protocol
 
-    def drain(self, timeout: float = 10, code: int = 1001) -> Deferred[None]:
-        """End all connections, those in their handshake at once.
+    def doStart(self) -> None:
+        """Somebody listens: what was drained serves again."""
+        self._draining = Draining()
+        super().doStart()  # type: ignore[no-untyped-call]
 
-        To stop listening, before, is the caller's part.
+    def counters(self) -> Counters:
+        """What was counted so far."""
+        return self._tally.count()
+
+    def drain(self, timeout: float = 10, code: int = 1001) -> Deferred[Drained]:
+        """End all connections, and take no more.
+
+        What was written goes out first, then a Close.  A handshake is refused with
+        503, wherever it is, and so are those to come, until somebody listens anew.
+        To stop listening is the caller's part; `WebSocketService` does both.
 
         Args:
             timeout: Seconds until those are aborted that did not end in order.
             code: The close code.
 
         Returns:
-            A Deferred of None, when all have ended.
+            A Deferred of a `Drained`, when all those connections are gone.
+
+        Raises:
+            ValueError: For a code that must not be sent, or a timeout that is no
+                number of seconds; nothing has ended.
         """
-        ends: list[Deferred[bool]] = []
-        for protocol in list(self._protocols):
-            if protocol.is_open:
-                ends.append(protocol.peer.shutdown(code, timeout=timeout))
-            else:
-                protocol.abort()
-        return gatherResults(ends).addCallback(lambda _: None)
+        clock = clocks(self._options.clock)[0]
+        connections = list(self._tally.present)
+        return self._draining.begin(connections, clock, timeout, code)
 
     def _serve(self, peer: WebSocketPeer) -> None:
         maybeDeferred(self._handler, peer).addCallbacks(

@@ -15,8 +15,8 @@ from twisted.python import usage
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from .commands import Command, CommandOptions, check_endpoint
 from .frames import CloseCode
-from .serving import ServingOptions, ServingService, check_endpoint
 from .wrapping import WrappingFactory, only_path
 
 __all__ = ["Options", "ProxyFactory", "makeService"]
@@ -24,7 +24,7 @@ __all__ = ["Options", "ProxyFactory", "makeService"]
 _log = Logger()
 
 
-class Options(ServingOptions):
+class Options(CommandOptions):
     """The command line of ``twistd wsproxy``."""
 
     synopsis = "--to ENDPOINT [options]"
@@ -172,4 +172,4 @@ def makeService(options: Options) -> IService:
         origins=options["origin"] or None,
         subprotocols=options["subprotocol"],
     )
-    return ServingService(factory, options["endpoint"])
+    return Command(factory, options["endpoint"])

@@ -8,7 +8,9 @@ What the request means is :mod:`.handshake`'s; nothing here knows Twisted.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import AddressValueError, IPv6Address
+from typing import Any
 
 from .errors import HandshakeError
 from .headers import FIELD_BYTES, TOKEN_BYTES, Headers, elements, is_token
@@ -47,6 +49,11 @@ class Request:
     def subprotocols(self) -> tuple[str, ...]:
         """What the client offers, in its order of preference (section 1.9)."""
         return tuple(elements(self.headers.get("Sec-WebSocket-Protocol") or ""))
+
+    @cached_property
+    def context(self) -> dict[str, Any]:
+        """What ``on_request`` learns and keeps here, for the handler to find."""
+        return {}
 
 
 class RequestParser:

@@ -1,131 +1,120 @@
-"""What the commands of twistd have in common: a service that ends in order."""
+"""A factory on its endpoints, as a Twisted service that ends in order."""
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Generator
-from typing import Any
-
-from twisted.application import strports
-from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
+from twisted.application.service import Service
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    gatherResults,
+    maybeDeferred,
+)
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IReactorCore
-from twisted.python import usage
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from .options import Options as Limits
+from .draining import Drained, check_end
 from .protocol import WebSocketFactory
 
-__all__ = ["ServingOptions", "ServingService", "check_endpoint", "positive"]
+__all__ = ["WebSocketService"]
+
+_log = Logger("txws_simple")
 
 
-def positive(kind: type) -> Any:
-    """A coercion to a number of this kind that is greater than zero."""
+class WebSocketService(Service):
+    """Serves a factory; when it is stopped, all its connections end in order.
 
-    def coerce(text: str) -> Any:
-        value = kind(text)
-        if not 0 < value < float("inf"):
-            raise ValueError(f"{text} is not greater than zero")
-        return value
+    It can be started anew after that.
 
-    coerce.coerceDoc = "A number greater than zero."  # type: ignore[attr-defined]
-    return coerce
+    Args:
+        factory: What serves the connections.
+        *endpoints: Where to listen: each a Twisted server endpoint, or a text that
+            stands for one, such as ``"tcp:8080"``.
+        timeout: Seconds that the connections may take to end.
+        code: The close code that they get.
 
-
-def check_endpoint(parse: Callable[[Any, str], object], endpoint: str) -> None:
-    """Refuse an endpoint that could only fail later.
+    Attributes:
+        ports: Where it listens at present.
 
     Raises:
-        UsageError: For one that can't be parsed.
+        ValueError: For a code or a timeout that `WebSocketFactory.drain` refuses.
     """
-    from twisted.internet import reactor
 
-    try:
-        parse(reactor, endpoint)
-    except Exception as error:
-        raise usage.UsageError(f"endpoint {endpoint!r}: {error}") from error
+    def __init__(
+        self,
+        factory: WebSocketFactory,
+        *endpoints: IStreamServerEndpoint | str,
+        timeout: float = 10,
+        code: int = 1001,
+    ) -> None:
+        check_end(timeout, code)
+        self.factory = factory
+        self.ports: list[IListeningPort] = []
+        self._endpoints = endpoints
+        self._timeout = timeout
+        self._code = code
+        self._listening: list[Deferred[None]] = []
 
+    def privilegedStartService(self) -> None:
+        """Listen, while the process may still use any port.
 
-class ServingOptions(usage.Options):
-    """Where to listen is under the key ``endpoint``, a list."""
-
-    synopsis = "[options]"
-    optParameters = [  # noqa: RUF012
-        [
-            "ping-frequency",
-            "p",
-            20.0,
-            "Seconds from one ping to the next; a client from which nothing came "
-            "for one more such period is given up.",
-            positive(float),
-        ],
-    ]
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self["endpoint"] = []
-        self["origin"] = []
-        self["subprotocol"] = []
-
-    def opt_origin(self, origin: str) -> None:
-        """An Origin that may connect, as a browser sends it, such as
-        https://example.com. May be given more than once. By default any may.
+        Raises:
+            Exception: Where an endpoint says at once that it can't.
         """
-        self["origin"].append(origin)
-
-    def opt_subprotocol(self, subprotocol: str) -> None:
-        """A subprotocol to agree to. May be given more than once, the most liked
-        first. By default none is agreed to.
-        """
-        self["subprotocol"].append(subprotocol)
-
-    opt_o = opt_origin
-    opt_s = opt_subprotocol
-
-    def postOptions(self) -> None:
-        """Refuse what could only fail later."""
-        self["endpoint"] = self["endpoint"] or ["tcp:8080"]
-        for endpoint in self["endpoint"]:
-            check_endpoint(serverFromString, endpoint)
-        try:
-            Limits(subprotocols=self["subprotocol"])
-        except ValueError as error:
-            raise usage.UsageError(str(error)) from error
-
-
-class ServingService(MultiService):
-    """Listens, and ends in order."""
-
-    #: How long the connections may take to end, in seconds.
-    patience = 5
-
-    def __init__(self, factory: WebSocketFactory, endpoints: list[str]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._factory = factory
-        for endpoint in endpoints:
-            strports.service(endpoint, factory).setServiceParent(self)
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        for endpoint in self._endpoints:
+            self._listen(endpoint)
 
     def startService(self) -> None:
-        """Begin, and take the signals that end a server."""
+        """Listen, if that was not done while the process could still use any port.
+
+        Raises:
+            Exception: Where an endpoint says at once that it can't.
+        """
         super().startService()  # type: ignore[no-untyped-call]
-        from twisted.internet import reactor
+        if not self._listening:
+            self.privilegedStartService()
 
-        # The reactor's own handlers end the process by the signal; a server
-        # that has closed its connections in order exits with status 0.
-        IReactorCore(reactor).callWhenRunning(_stop_on_signals, reactor)
+    def stopService(self) -> Deferred[Drained]:
+        """Stop listening, and drain the factory.
 
-    @inlineCallbacks
-    def stopService(self) -> Generator[Deferred[Any], Any, None]:
-        """Stop listening, close every connection, wait a bounded time."""
-        yield maybeDeferred(super().stopService)
-        yield self._factory.drain(self.patience)
+        Returns:
+            A Deferred of what `WebSocketFactory.drain` gives, when that is done and
+            nobody listens any more.
+        """
+        super().stopService()  # type: ignore[no-untyped-call]
+        stopped = self._stop_listening()
+        drained = self.factory.drain(self._timeout, self._code)
+        return stopped.addCallback(lambda _: drained)
+
+    def _listen(self, endpoint: IStreamServerEndpoint | str) -> None:
+        listened = _server(endpoint).listen(self.factory)
+        listening = listened.addCallback(self.ports.append)
+        if listening.called and isinstance(listening.result, Failure):
+            failure = listening.result
+            listening.addErrback(lambda _: None)
+            self._stop_listening()
+            failure.raiseException()
+        self._listening.append(listening.addErrback(_not_listening))
+
+    def _stop_listening(self) -> Deferred[list[object]]:
+        for listening in self._listening:
+            listening.cancel()
+        ports = self.ports.copy()
+        self.ports.clear()
+        self._listening.clear()
+        return gatherResults([maybeDeferred(port.stopListening) for port in ports])
 
 
-def _stop_on_signals(reactor: Any) -> None:
-    def stop(number: int, _: object) -> None:
-        # A second one is for the impatient.
-        signal.signal(number, signal.SIG_DFL)
-        reactor.callFromThread(reactor.stop)
+def _server(endpoint: IStreamServerEndpoint | str) -> IStreamServerEndpoint:
+    if not isinstance(endpoint, str):
+        return endpoint
+    from twisted.internet import reactor
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    return serverFromString(reactor, endpoint)  # type: ignore[no-any-return]
+
+
+def _not_listening(failure: Failure) -> None:
+    if not failure.check(CancelledError):
+        _log.failure("an endpoint does not listen", failure=failure)

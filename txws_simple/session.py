@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from .connection import Connection
+from .counters import Traffic
 from .ending import Ending
 from .errors import CloseTimeout, ConnectionClosed, PongTimeout
 from .frames import CloseCode, Frame
@@ -15,6 +16,7 @@ from .interfaces import IOutlet
 from .options import Options
 from .outbox import Outbox
 from .pinger import Pinger, Pings, clocks
+from .reading import LITTLE, MUCH, is_dense, read_at_most
 
 __all__ = ["Session"]
 
@@ -46,6 +48,9 @@ class Session:
     """
 
     __slots__ = (
+        "_bytes_in",
+        "_frames_in",
+        "_is_dense",
         "_outlet",
         "_pinger",
         "clock",
@@ -76,6 +81,8 @@ class Session:
         self.ending = Ending(self.clock)
         self._outlet: IOutlet | None = None
         self._pinger = pinger
+        self._frames_in = self._bytes_in = 0
+        self._is_dense = False
         self.watcher: Callable[[int, list[Frame], bool], object] | None = None
 
     @property
@@ -96,11 +103,19 @@ class Session:
             return CloseCode.ABNORMAL if self.ending.is_done else None
         return received.code
 
+    @property
+    def traffic(self) -> Traffic:
+        """What has passed it."""
+        sent = max(self.outbox.sent, 0)  # not even the response may have gone
+        frames_out = self.connection.frames_sent
+        return Traffic(self._frames_in, self._bytes_in, frames_out, sent)
+
     # What the protocol tells
 
     def opened(self, outlet: IOutlet, response: bytes = b"") -> None:
         """The handshake has succeeded; ``response`` goes out before all else."""
         self._outlet = outlet
+        read_at_most(self.transport, MUCH)
         self.outbox.open(outlet, response)
         if self.ending.is_done:
             return
@@ -115,8 +130,13 @@ class Session:
         connection, outbox = self.connection, self.outbox
         outbox.cork()
         frames = connection.receive(data)
+        size = len(data)
+        self._bytes_in += size
+        self._frames_in += len(frames)
+        if size >= LITTLE:
+            self._pace(size, frames)
         if self.watcher is not None:
-            self.watcher(len(data), frames, connection.is_receiving)
+            self.watcher(size, frames, connection.is_receiving)
         if connection.has_control:
             self._receive_more(frames)
         else:
@@ -204,6 +224,14 @@ class Session:
         return closed
 
     # Behind these
+
+    def _pace(self, size: int, frames: list[Frame]) -> None:
+        """Read less at a time while it brings thousands of frames: others wait."""
+        connection = self.connection
+        count = len(frames) + len(connection.pings) + len(connection.pongs)
+        if is_dense(size, count) is not self._is_dense:
+            self._is_dense = not self._is_dense
+            read_at_most(self.transport, LITTLE if self._is_dense else MUCH)
 
     def _receive_more(self, frames: list[Frame]) -> None:
         """Among what has arrived is more than data."""

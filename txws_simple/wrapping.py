@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
 
+from .draining import Drained
 from .frames import CloseCode
 from .handshake import Response
 from .peer import WebSocketPeer
@@ -65,14 +66,14 @@ class WrappingFactory(WebSocketFactory):
     def doStart(self) -> None:
         """A port listens: the other factory's matter, too."""
         self._factory.doStart()
-        super().doStart()  # type: ignore[no-untyped-call]
+        super().doStart()
 
     def doStop(self) -> None:
         """It has stopped to."""
         self._factory.doStop()
         super().doStop()  # type: ignore[no-untyped-call]
 
-    def drain(self, timeout: float = 10, code: int = 1001) -> Deferred[None]:
+    def drain(self, timeout: float = 10, code: int = 1001) -> Deferred[Drained]:
         """As of `WebSocketFactory`; what was written goes out first."""
         for transport in list(self._transports):
             transport.hand_over()

@@ -2,11 +2,10 @@
 
 import secrets
 from http.cookies import CookieError, SimpleCookie
-from weakref import WeakKeyDictionary
 
 from twisted.internet.task import deferLater
 
-from txws_simple import Request, Response, WebSocketFactory, WebSocketPeer
+from txws_simple import Request, Response, Router, WebSocketFactory, WebSocketPeer
 
 
 async def echo(peer: WebSocketPeer) -> None:
@@ -46,22 +45,18 @@ async def look_up(token: str) -> str | None:
     return TOKENS.get(token)
 
 
-#: Who made a request, for as long as somebody has it.
-users: WeakKeyDictionary[Request, str] = WeakKeyDictionary()
-
-
 async def authenticate(request: Request) -> Response | None:
     scheme, _, token = (request.headers.get("Authorization") or "").partition(" ")
     user = await look_up(token) if scheme.lower() == "bearer" else None
     if user is None:
         return Response(401, [("WWW-Authenticate", "Bearer")])
-    users[request] = user
+    request.context["user"] = user
     return None
 
 
 async def greet(peer: WebSocketPeer) -> None:
     assert peer.request is not None
-    await peer.send(f"hello {users[peer.request]}")
+    await peer.send(f"hello {peer.request.context['user']}")
 
 
 users_factory = WebSocketFactory(greet, on_request=authenticate)
@@ -78,3 +73,19 @@ def with_session(request: Request) -> Response | None:
 
 
 cookies_factory = WebSocketFactory(echo, on_request=with_session)
+
+
+async def lobby(peer: WebSocketPeer) -> None:
+    await peer.send("which room?")
+
+
+async def enter(peer: WebSocketPeer, room: str) -> None:
+    await peer.send(f"this is {room}")
+
+
+async def deliver(peer: WebSocketPeer, path: str) -> None:
+    await peer.send(f"no file {path}")
+
+
+router = Router({"/": lobby, "/rooms/{room}": enter, "/files/{path...}": deliver})
+router_factory = WebSocketFactory(router.handler, on_request=router.on_request)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
-from .programs import DEPLOY, Programs, free_port, listens, program
+from ..processes import free_port, listens
+from .programs import DEPLOY, Programs, program
 
 
 class Proxy:

@@ -14,7 +14,8 @@ import pytest
 from websockets.exceptions import ConnectionClosedOK
 from websockets.sync.client import connect
 
-from .programs import DEPLOY, PATIENCE, free_port, listens, program
+from ..processes import free_port, wait_until_listening
+from .programs import DEPLOY, PATIENCE, program
 
 #: Where the unit says that the library is installed; here it is elsewhere.
 INSTALLED = "/opt/wsecho/bin/twistd"
@@ -76,15 +77,6 @@ def activated(units: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     yield process, port
     process.kill()
     process.wait(PATIENCE)
-
-
-def wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
-    for _ in range(600):
-        if listens(port):
-            return
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(0.05)
-    raise AssertionError("nobody listens")
 
 
 def test_activation(activated: tuple[subprocess.Popen[bytes], int]) -> None:

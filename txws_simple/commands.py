@@ -1,0 +1,120 @@
+"""What the commands of twistd have in common: options, and an end in order."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IReactorCore
+from twisted.python import usage
+
+from .options import Options as Limits
+from .protocol import WebSocketFactory
+from .serving import WebSocketService
+
+__all__ = ["Command", "CommandOptions", "check_endpoint", "positive"]
+
+
+def positive(kind: type) -> Any:
+    """A coercion to a number of this kind that is greater than zero."""
+
+    def coerce(text: str) -> Any:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise ValueError(f"{text} is not greater than zero")
+        return value
+
+    coerce.coerceDoc = "A number greater than zero."  # type: ignore[attr-defined]
+    return coerce
+
+
+def check_endpoint(parse: Callable[[Any, str], object], endpoint: str) -> None:
+    """Refuse an endpoint that could only fail later.
+
+    Raises:
+        UsageError: For one that can't be parsed.
+    """
+    from twisted.internet import reactor
+
+    try:
+        parse(reactor, endpoint)
+    except Exception as error:
+        raise usage.UsageError(f"endpoint {endpoint!r}: {error}") from error
+
+
+class CommandOptions(usage.Options):
+    """Where to listen is under the key ``endpoint``, a list."""
+
+    synopsis = "[options]"
+    optParameters = [  # noqa: RUF012
+        [
+            "ping-frequency",
+            "p",
+            20.0,
+            "Seconds from one ping to the next; a client from which nothing came "
+            "for one more such period is given up.",
+            positive(float),
+        ],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self["endpoint"] = []
+        self["origin"] = []
+        self["subprotocol"] = []
+
+    def opt_origin(self, origin: str) -> None:
+        """An Origin that may connect, as a browser sends it, such as
+        https://example.com. May be given more than once. By default any may.
+        """
+        self["origin"].append(origin)
+
+    def opt_subprotocol(self, subprotocol: str) -> None:
+        """A subprotocol to agree to. May be given more than once, the most liked
+        first. By default none is agreed to.
+        """
+        self["subprotocol"].append(subprotocol)
+
+    opt_o = opt_origin
+    opt_s = opt_subprotocol
+
+    def postOptions(self) -> None:
+        """Refuse what could only fail later."""
+        self["endpoint"] = self["endpoint"] or ["tcp:8080"]
+        for endpoint in self["endpoint"]:
+            check_endpoint(serverFromString, endpoint)
+        try:
+            Limits(subprotocols=self["subprotocol"])
+        except ValueError as error:
+            raise usage.UsageError(str(error)) from error
+
+
+class Command(WebSocketService):
+    """Serves a factory, and ends in order also on the signals that end a server."""
+
+    #: How long the connections may take to end, in seconds.
+    patience = 5
+
+    def __init__(self, factory: WebSocketFactory, endpoints: Sequence[str]) -> None:
+        super().__init__(factory, *endpoints, timeout=self.patience)
+
+    def startService(self) -> None:
+        """Begin, and take the signals."""
+        super().startService()
+        from twisted.internet import reactor
+
+        # The reactor's own handlers end the process by the signal; a server
+        # that has closed its connections in order exits with status 0.
+        IReactorCore(reactor).callWhenRunning(_stop_on_signals, reactor)
+
+
+def _stop_on_signals(reactor: Any) -> None:
+    def stop(number: int, _: object) -> None:
+        # A second one is for the impatient.
+        signal.signal(number, signal.SIG_DFL)
+        reactor.callFromThread(reactor.stop)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)

@@ -1,0 +1,130 @@
+"""The end of all connections of a factory: in order, and in bounded time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import NamedTuple, Protocol
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IReactorTime
+
+from . import events
+from .deferreds import check_timeout
+from .frames import Close
+from .handshake import Response
+from .peer import WebSocketPeer
+from .request import Request
+
+__all__ = ["Drained", "Draining", "check_end"]
+
+_UNAVAILABLE = Response(503, body="shutting down")
+
+
+class Drained(NamedTuple):
+    """What became of the connections of a factory that was drained.
+
+    Attributes:
+        ended: How many did their closing handshake in time.
+        aborted: How many did not: they were aborted, or lost.
+        refused: How many handshakes were refused, with 503.
+    """
+
+    ended: int
+    aborted: int
+    refused: int
+
+
+def check_end(timeout: float, code: int) -> None:
+    """Refuse what no connection can be ended with.
+
+    Raises:
+        ValueError: For a code that must not be sent, or what is no number of seconds.
+    """
+    check_timeout(timeout)
+    Close(code, "").serialize()
+
+
+class Leaving(Protocol):
+    """A connection, in whatever state."""
+
+    peer: WebSocketPeer
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its handshake has succeeded."""
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether its handshake goes on."""
+
+    def refuse(self, response: Response) -> None:
+        """Refuse the handshake."""
+
+    def abort(self) -> None:
+        """End the connection at once."""
+
+    def gone(self) -> Deferred[None]:
+        """Fires when the connection is gone."""
+
+
+class Draining:
+    """The end of all connections of one factory, once it has begun.
+
+    Attributes:
+        has_begun: Whether it has.
+    """
+
+    def __init__(self) -> None:
+        self.has_begun = False
+        self._refused = 0
+
+    def refuse(self, _: Request | None = None) -> Response:
+        """What a handshake gets from then on."""
+        self._refused += 1
+        return _UNAVAILABLE
+
+    def begin(
+        self,
+        connections: Collection[Leaving],
+        clock: IReactorTime,
+        timeout: float,
+        code: int,
+    ) -> Deferred[Drained]:
+        """End these, as `WebSocketFactory.drain` says."""
+        check_end(timeout, code)
+        self.has_begun = True
+        before = self._refused
+        gone = gatherResults([each.gone() for each in connections], consumeErrors=True)
+        shut = gatherResults(list(self._end(connections, timeout, code)))
+        deadline = clock.callLater(timeout, _abort, connections)
+
+        def count(in_order: list[bool]) -> Drained:
+            ended = sum(in_order)
+            refused = self._refused - before
+            events.drained(ended, len(in_order) - ended, refused)
+            return Drained(ended, len(in_order) - ended, refused)
+
+        def tell(_: object) -> Deferred[Drained]:
+            if deadline.active():
+                deadline.cancel()
+            return shut.addCallback(count)
+
+        return gone.addCallback(tell)
+
+    def _end(
+        self, connections: Iterable[Leaving], timeout: float, code: int
+    ) -> Iterable[Deferred[bool]]:
+        """Begin to end each; whether those that are open end in order."""
+        for connection in connections:
+            if connection.is_open:
+                yield connection.peer.shutdown(code, timeout=timeout)
+            elif connection.is_opening:
+                connection.refuse(self.refuse())
+            else:
+                # It was refused before, and has had its answer.
+                connection.abort()
+
+
+def _abort(connections: Iterable[Leaving]) -> None:
+    for connection in connections:
+        connection.abort()
