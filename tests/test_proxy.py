@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect as _connect
 
 from txws_simple import Opcode
-from txws_simple.proxy import Options, ProxyFactory, makeService
+from txws_simple.proxy import Options, ProxyFactory
 from txws_simple.wrapping import WrappingFactory
 
 from .helpers import client_frame, request
@@ -265,10 +265,13 @@ def test_usage_errors(arguments: list[str], complaint: str) -> None:
         Options().parseOptions(arguments)  # type: ignore[no-untyped-call]
 
 
-def test_several_endpoints() -> None:
-    options = Options()
-    options.parseOptions(["-t", "tcp:a:1", "-l", "tcp:0", "-l", "unix:/nowhere"])  # type: ignore[no-untyped-call]
-    assert len(list(makeService(options))) == 2  # type: ignore[call-overload]
+def test_several_endpoints(wsproxy: Callable[..., Server], target: Target) -> None:
+    other = free_port()
+    server = wsproxy(f"--listen=tcp:{other}:interface=127.0.0.1")
+    for url in (server.url, f"ws://127.0.0.1:{other}"):
+        with connect(url) as client, target.accept() as there:
+            there.sendall(b"here")
+            assert client.recv(PATIENCE) == b"here"
 
 
 class Slow:
@@ -309,7 +312,8 @@ def test_the_client_is_lost_before_the_server_is_there() -> None:
     wire.reset()
     globalLogPublisher.removeObserver(events.append)
     assert target.connecting is not None and target.connecting.called
-    assert events == []
+    assert [event["log_namespace"] for event in events] == ["txws_simple"]
+    events.clear()  # it names the peer
 
 
 def test_the_client_is_early() -> None:

@@ -7,14 +7,17 @@ from typing import Any
 from twisted.internet.tcp import Connection as TCPConnection
 from twisted.protocols.policies import ProtocolWrapper
 
-__all__ = ["LITTLE", "MUCH", "is_dense", "read_at_most"]
+__all__ = ["FIRST", "LITTLE", "MUCH", "is_dense", "read_at_most"]
+
+#: Until it is known what comes.
+FIRST = 4096
 
 #: Twisted's own 64 KiB would cut a frame of just that common size behind its header.
 MUCH = 98304
 
-#: For who sends so many tiny frames that reading much of them keeps all others waiting:
-#: the reactor reads once from each connection in turn.
-LITTLE = 4096
+#: From whoever sends tiny frames by the hundred, for good: the reactor reads once from
+#: each connection in turn, and all others wait for what is made of it.
+LITTLE = 1024
 
 #: With fewer bytes for each frame, header and all, a segment is dense.
 _DENSE = 16

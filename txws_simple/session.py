@@ -16,7 +16,7 @@ from .interfaces import IOutlet
 from .options import Options
 from .outbox import Outbox
 from .pinger import Pinger, Pings, clocks
-from .reading import LITTLE, MUCH, is_dense, read_at_most
+from .reading import FIRST, LITTLE, MUCH, is_dense, read_at_most
 
 __all__ = ["Session"]
 
@@ -50,9 +50,10 @@ class Session:
     __slots__ = (
         "_bytes_in",
         "_frames_in",
-        "_is_dense",
+        "_may_read",
         "_outlet",
         "_pinger",
+        "_reads",
         "clock",
         "connection",
         "ending",
@@ -82,7 +83,8 @@ class Session:
         self._outlet: IOutlet | None = None
         self._pinger = pinger
         self._frames_in = self._bytes_in = 0
-        self._is_dense = False
+        self._reads, self._may_read = FIRST, MUCH
+        read_at_most(transport, FIRST)
         self.watcher: Callable[[int, list[Frame], bool], object] | None = None
 
     @property
@@ -115,7 +117,6 @@ class Session:
     def opened(self, outlet: IOutlet, response: bytes = b"") -> None:
         """The handshake has succeeded; ``response`` goes out before all else."""
         self._outlet = outlet
-        read_at_most(self.transport, MUCH)
         self.outbox.open(outlet, response)
         if self.ending.is_done:
             return
@@ -133,7 +134,7 @@ class Session:
         size = len(data)
         self._bytes_in += size
         self._frames_in += len(frames)
-        if size >= LITTLE:
+        if size >= FIRST:
             self._pace(size, frames)
         if self.watcher is not None:
             self.watcher(size, frames, connection.is_receiving)
@@ -226,12 +227,14 @@ class Session:
     # Behind these
 
     def _pace(self, size: int, frames: list[Frame]) -> None:
-        """Read less at a time while it brings thousands of frames: others wait."""
+        """Read more at a time, unless thousands of tiny frames keep others waiting."""
         connection = self.connection
         count = len(frames) + len(connection.pings) + len(connection.pongs)
-        if is_dense(size, count) is not self._is_dense:
-            self._is_dense = not self._is_dense
-            read_at_most(self.transport, LITTLE if self._is_dense else MUCH)
+        if is_dense(size, count):
+            self._may_read = LITTLE
+        if self._reads != self._may_read:
+            self._reads = self._may_read
+            read_at_most(self.transport, self._reads)
 
     def _receive_more(self, frames: list[Frame]) -> None:
         """Among what has arrived is more than data."""
