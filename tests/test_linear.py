@@ -17,7 +17,7 @@ from txws_simple.frames import Decoder
 from txws_simple.request import RequestParser
 
 from .helpers import LIMITS, client_frame, in_segments, request
-from .wires import opened
+from .wires import never, opened
 
 TEXT, BINARY, CONTINUATION = Opcode.TEXT, Opcode.BINARY, Opcode.CONTINUATION
 PING = Opcode.PING
@@ -91,6 +91,13 @@ def lie_unread(data: bytes, size: int) -> Steps:
     wire.reset()
 
 
+def arrive_early(data: bytes, size: int) -> Steps:
+    """While the application thinks about the request."""
+    wire = opened(on_request=never, max_unread=1 << 30)
+    yield from feed(wire.protocol.dataReceived, in_segments(data, size))
+    wire.reset()
+
+
 def frame(length: int, opcode: Opcode = TEXT, fin: bool = True) -> bytes:
     return client_frame(opcode, b"x" * length, fin, KEY)
 
@@ -118,6 +125,7 @@ GROWING: dict[str, tuple[Callable[[int], bytes], Callable[..., Steps], int]] = {
     "an echo": (lambda n: frame(10) * n, echo, 1 << 30),
     "an echo one by one": (lambda n: frame(10) * n, echo, 16),
     "pings to an echo": (lambda n: frame(9, PING) * n, echo, 1 << 30),
+    "early": (lambda n: frame(10) * n, arrive_early, 16),
     "unread": (lambda n: frame(10) * n, lie_unread, 100),
     "unread fragments": (lambda n: FRAGMENTS[0] + FRAGMENTS[1] * n, lie_unread, 100),
 }

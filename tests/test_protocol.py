@@ -107,6 +107,14 @@ class Handshake(Case):
         self.assertEqual(event["status"], 405)
         self.assertNotIn("log_failure", event)
 
+    def test_refused_and_closed(self) -> None:
+        """Who has the peer need not wait until the client has gone."""
+        wire = self.connect()
+        wire.send(request("POST / HTTP/1.1"))
+        wire.protocol.peer.close()
+        wire.advance(0)
+        self.assertTrue(wire.is_aborted)
+
     def test_head_without_body(self) -> None:
         wire = self.connect()
         wire.send(request("HEAD / HTTP/1.1"))

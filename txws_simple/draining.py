@@ -60,9 +60,6 @@ class Leaving(Protocol):
     def refuse(self, response: Response) -> None:
         """Refuse the handshake."""
 
-    def abort(self) -> None:
-        """End the connection at once."""
-
     def gone(self) -> Deferred[None]:
         """Fires when the connection is gone."""
 
@@ -122,9 +119,9 @@ class Draining:
                 connection.refuse(self.refuse())
             else:
                 # It was refused before, and has had its answer.
-                connection.abort()
+                connection.peer.close()
 
 
 def _abort(connections: Iterable[Leaving]) -> None:
     for connection in connections:
-        connection.abort()
+        connection.peer.close()

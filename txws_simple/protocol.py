@@ -132,12 +132,6 @@ class WebSocketProtocol(Protocol):
         assert self._opening is not None
         self._opening.refuse(response)
 
-    def abort(self) -> None:
-        """End the connection at once, also one that was refused and lingers."""
-        if self in self._tally.present:
-            self.peer.close()
-            cast(Any, self.transport).abortConnection()
-
     def gone(self) -> Deferred[None]:
         """A Deferred of None, when the connection is gone."""
         gone: Deferred[None] = Deferred()

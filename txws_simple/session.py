@@ -200,6 +200,9 @@ class Session:
         if not self.ending.is_done:
             self.inbox.cut(self._end)
             self.abort(ConnectionClosed(CloseCode.ABNORMAL, "closed here"))
+        elif self._outlet is None:
+            # It was refused, and lingers so that the client gets the answer.
+            self.transport.abortConnection()
 
     def abort(self, error: Exception) -> None:
         """End it at once, for this reason."""
