@@ -201,6 +201,9 @@ class Ledger:
         for survivor in _survivors():
             self.objections.append(f"survives: {type(survivor).__name__}")
             _known.append(survivor)
+        # What there is now stays, reports of tests most of all: thousands of them
+        # would be looked through after each test.
+        gc.freeze()
 
     def check(self) -> None:
         """Fail if there is an objection."""

@@ -41,7 +41,7 @@ class Case(WatchedCase):
         return wire
 
     def end(self, wire: Wire) -> None:
-        wire.protocol.abort()
+        wire.protocol.peer.close()
         wire.advance(0)
 
     def names(self) -> list[str]:

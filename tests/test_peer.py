@@ -1016,7 +1016,7 @@ class Flooded(PeerCase):
         data = client_frame(Opcode.PING) * 10_000
         tracemalloc.start()
         try:
-            wire.send(data)
+            wire.protocol.dataReceived(data)
             occupied, _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()

@@ -100,6 +100,7 @@ class WebSocketProtocol(Protocol):
         how = "ended" if reason.check(ConnectionDone) else "was lost"
         error = ConnectionClosed(CloseCode.ABNORMAL, f"connection {how} without Close")
         error.__cause__ = reason.value
+        self._session.is_gone = True
         self._session.ended(error)
         if self.is_open:
             self._closed()

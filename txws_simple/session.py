@@ -38,6 +38,7 @@ class Session:
         transport: The same.
         options: The same.
         heard: Whether anything arrived since the last ping.
+        is_gone: Whether the transport is no more.
         clock: What schedules all that waits.
         connection: The conversation.
         inbox: What arrived and was not read.
@@ -59,6 +60,7 @@ class Session:
         "ending",
         "heard",
         "inbox",
+        "is_gone",
         "options",
         "outbox",
         "pings",
@@ -71,6 +73,7 @@ class Session:
         self.options = options
         self.clock, now = clocks(options.clock)
         self.heard = True
+        self.is_gone = False
         self.connection = Connection(
             max_frame_size=options.max_frame_size,
             max_message_size=options.max_message_size,
@@ -200,7 +203,7 @@ class Session:
         if not self.ending.is_done:
             self.inbox.cut(self._end)
             self.abort(ConnectionClosed(CloseCode.ABNORMAL, "closed here"))
-        elif self._outlet is None:
+        elif self._outlet is None and not self.is_gone:
             # It was refused, and lingers so that the client gets the answer.
             self.transport.abortConnection()
 
