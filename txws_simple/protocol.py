@@ -160,7 +160,7 @@ class WebSocketProtocol(Protocol):
         self._opening = None
         outlet = outlet_for(self.transport, session.outbox, fresh=self._fresh)
         session.opened(outlet, answer)
-        self._began = self._seconds()
+        self._began = session.seconds()
         self._tally.opened()
         events.opened(peer)
         self._opened(peer)
@@ -175,11 +175,7 @@ class WebSocketProtocol(Protocol):
         peer = self.peer
         code = int(cast(int, peer.close_code))
         self._tally.closed(code, str(peer.closed_by))
-        events.closed(peer, code, self._seconds() - self._began)
-
-    def _seconds(self) -> float:
-        """What really elapsed, from any start."""
-        return clocks(self._options.clock)[1]()
+        events.closed(peer, code, self._session.seconds() - self._began)
 
 
 def _pinger_for(options: Options) -> Pinger | None:

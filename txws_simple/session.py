@@ -40,6 +40,7 @@ class Session:
         heard: Whether anything arrived since the last ping.
         is_gone: Whether the transport is no more.
         clock: What schedules all that waits.
+        seconds: Gives the seconds that really elapsed, from any start.
         connection: The conversation.
         inbox: What arrived and was not read.
         outbox: What was written and has not gone.
@@ -64,6 +65,7 @@ class Session:
         "options",
         "outbox",
         "pings",
+        "seconds",
         "transport",
         "watcher",
     )
@@ -71,7 +73,7 @@ class Session:
     def __init__(self, transport: Any, options: Options, pinger: Pinger | None) -> None:
         self.transport = transport
         self.options = options
-        self.clock, now = clocks(options.clock)
+        self.clock, self.seconds = clocks(options.clock)
         self.heard = True
         self.is_gone = False
         self.connection = Connection(
@@ -81,7 +83,7 @@ class Session:
         )
         self.inbox = Inbox(options.max_unread, self)
         self.outbox = Outbox()
-        self.pings = Pings(now)
+        self.pings = Pings(self.seconds)
         self.ending = Ending(self.clock)
         self._outlet: IOutlet | None = None
         self._pinger = pinger
