@@ -91,6 +91,33 @@ class Drains(Case):
         self.assertTrue(wire.is_aborted)
         self.assertEqual(self.successResultOf(done), (0, 0, 1))
 
+    def test_twice_in_a_handshake(self) -> None:
+        """The second time doesn't take the answer of the first one away."""
+        wire = self.connect(b"GET / HTTP/1.1\r\n")
+        self.factory.drain()
+        self.factory.drain()
+        wire.pump()
+        self.assertTrue(wire.got.endswith(b"\r\n\r\nshutting down\n"))
+        self.assertTrue(wire.is_ended)
+
+    def test_one_that_can_not_be_cancelled(self) -> None:
+        """The application's failure, which keeps nobody."""
+
+        def fail(_: Any) -> None:
+            raise KeyError("no")
+
+        self.factory = WebSocketFactory(
+            self.serve, on_request=lambda _: Deferred(fail), clock=self.clock
+        )
+        lost, drained = self.connect(request()), self.connect(request())
+        lost.reset()
+        self.assertEqual(self.factory.counters().connected, 1)
+        done = self.factory.drain()
+        self.assert_refused(drained)
+        drained.fin()
+        self.assertEqual(self.successResultOf(done), (0, 0, 1))
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 2)
+
     def test_an_answer_that_comes_too_late(self) -> None:
         """An application that does not let itself be cancelled changes nothing."""
         late: Deferred[None] = Deferred(lambda deferred: deferred.callback(None))

@@ -186,6 +186,10 @@ class Strings(WatchedCase):
             endpoint: Any = serverFromString(self.reactor, f"ws:tcp:1{words}")
             self.assertEqual(endpoint.options["ping_frequency"], frequency)
 
+    def test_max_frame_size(self) -> None:
+        endpoint: Any = serverFromString(self.reactor, "ws:tcp:1:max_frame_size=5")
+        self.assertEqual(endpoint.options["max_frame_size"], 5)
+
     def test_nonsense(self) -> None:
         """It is said when the string is read, not when a client comes."""
         for words in (
@@ -195,6 +199,9 @@ class Strings(WatchedCase):
             "tcp:1:ping=0",
             "tcp:1:ping=often",
             "tcp:1:subprotocols=a b",
+            "tcp:1:path=chat",
+            "tcp:1:origins=",
+            "tcp:1:max_frame_size=0",
             "tcp:1:nonsense=1",
         ):
             with self.assertRaises((ValueError, TypeError)):

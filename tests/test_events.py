@@ -82,14 +82,25 @@ class Events(Case):
         self.assertEqual(known, [["opened"]])
 
     def test_refused(self) -> None:
-        wire = self.connect(echo, request(), origins=[])
+        wire = self.connect(echo, request(Origin="https://a.example"), origins=[])
         event = self.only("refused")
         self.assertEqual(event["log_level"], LogLevel.info)
         self.assertEqual(event["address"], wire.protocol.transport.getPeer())
         self.assertEqual(event["status"], 403)
         self.assertEqual(event["reason"], "origin is not allowed")
+        self.assertEqual(
+            (event["path"], event["origin"]), ("/chat", "https://a.example")
+        )
         wire.fin()
         self.assertEqual(self.names(), ["refused"])
+
+    def test_refused_before_it_was_whole(self) -> None:
+        """With the phrase of a status that says all."""
+        self.connect(echo, request(), on_request=lambda _: Response(404))
+        self.connect(echo, b"POST / HTTP/1.1\r\n")
+        whole, half = [one for one in self.logged if one.get("event") == "refused"]
+        self.assertEqual((whole["path"], whole["reason"]), ("/chat", "Not Found"))
+        self.assertEqual((half["path"], half["origin"]), (None, None))
 
     def test_closed(self) -> None:
         """At the end, with who, how long and how much."""

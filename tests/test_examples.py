@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -514,6 +514,22 @@ def test_lines(tmp_path: Path) -> None:
         assert receive(client) == b"HELLO\r\n"
         client.send("ld\r\n")
         assert receive(client) == b"WORLD\r\n"
+
+
+def test_wrapped(tmp_path: Path) -> None:
+    """The how-to's program: lines beside another handler, with a cap."""
+    program = (ROOT / "docs/snippets/wrapped.py").read_text()
+    port = free_port()
+    program = program.replace("tcp:8080", f"tcp:{port}:interface=127.0.0.1")
+    with listening(tmp_path, port, sys.executable, "-c", program), ExitStack() as held:
+        with connect(port, "/hello") as client:
+            assert receive(client) == "hello"
+        for _ in range(10):
+            client = held.enter_context(connect(port, "/lines"))
+            client.send("a\r\n")
+            assert receive(client) == b"A\r\n"
+        with pytest.raises(InvalidStatus, match="429"), connect(port, "/hello"):
+            pass
 
 
 @pytest.mark.parametrize("mark", ["start", "test"])

@@ -46,10 +46,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "peer": {
         *("counters", "deferreds", "errors", "frames", "interfaces", "messages"),
-        *("request", "session"),
+        *("options", "request", "session"),
     },
     "opening": {"errors", "handshake", "outlet", "request", "session"},
-    "events": {"handshake", "peer"},
+    "events": {"handshake", "peer", "request"},
     "draining": {"deferreds", "events", "frames", "handshake", "peer", "request"},
     "protocol": {
         *("counters", "draining", "errors", "events", "frames"),
@@ -57,12 +57,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("peer", "pinger", "request", "session"),
     },
     "below": {"peer"},
-    "outgoing": {"peer"},
+    "outgoing": {"frames", "messages", "peer"},
     "reasons": {"errors", "frames", "peer"},
-    "stream": {"below", "errors", "frames", "outgoing", "peer", "reasons"},
+    "stream": {"below", "errors", "frames", "outgoing", "peer", "pinger", "reasons"},
     "wrapping": {
-        *("draining", "frames", "handshake", "options", "peer", "pinger"),
-        *("protocol", "request", "stream"),
+        *("frames", "handshake", "options", "peer", "protocol", "request", "stream"),
     },
     "limits": {"frames", "options", "peer", "pinger"},
     "policies": {

@@ -417,14 +417,15 @@ class Draining(Case):
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_refused(self) -> None:
-        """One that was refused is not waited for, though its client stays."""
+        """Who was refused gets the answer, and no more time than the others."""
         factory = WebSocketFactory(self.keep, clock=self.clock)
         wire = self.connect(factory)
         wire.send(b"POST / HTTP/1.1\r\n")
-        self.assertFalse(wire.is_aborted)
-        done = factory.drain()
+        done = factory.drain(timeout=3)
+        wire.advance(3)
         wire.advance(0)
-        self.assertTrue(wire.is_aborted)
+        self.assertTrue(wire.is_ended)
+        self.assertTrue(wire.got.startswith(b"HTTP/1.1 405 "))
         self.assertEqual(self.successResultOf(done), (0, 0, 0))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 

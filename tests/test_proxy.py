@@ -258,11 +258,22 @@ def test_options(wsproxy: Callable[..., Server], target: Target) -> None:
         (["--to=nonsense:1"], "endpoint 'nonsense:1'"),
         (["--to=tcp:a:1", "--listen=tcp:port"], "endpoint 'tcp:port'"),
         (["--to=tcp:a:1", "--subprotocol=a b"], "subprotocol 'a b' is not a token"),
+        (["--to=tcp:a:1", "--path=chat"], "path 'chat' does not begin with a slash"),
     ],
 )
 def test_usage_errors(arguments: list[str], complaint: str) -> None:
     with pytest.raises(UsageError, match=re.escape(complaint)):
         Options().parseOptions(arguments)  # type: ignore[no-untyped-call]
+
+
+def test_max_frame_size(wsproxy: Callable[..., Server], target: Target) -> None:
+    server = wsproxy("--max-frame-size=2000000")
+    with connect(server.url) as client, target.accept() as there:
+        client.send(LARGE[:2_000_000])
+        assert receive(there, 2_000_000) == LARGE[:2_000_000]
+        client.send(LARGE[:2_000_001])
+        assert close_code(client) == 1009
+    assert "Starting factory" not in server.log.read_text()
 
 
 def test_several_endpoints(wsproxy: Callable[..., Server], target: Target) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,11 @@ from twisted.internet.threads import deferToThread
 from websockets.asyncio.client import connect
 
 from txws_simple import Opcode, WebSocketPeer
-from txws_simple.reading import FIRST, LITTLE, MUCH, is_dense
+from txws_simple.reading import FIRST, LONG, MUCH, amount
 
 from .helpers import client_frame, request
 from .test_tcp import Server, eventually, listen_tls
+from .wires import never
 
 PING = client_frame(Opcode.PING, b"")
 SMALL = client_frame(Opcode.TEXT, b"x")
@@ -73,27 +76,35 @@ async def test_large(watched: Watched) -> None:
 @pytest.mark.parametrize("frame", [PING, SMALL], ids=["pings", "messages"])
 @pytest_twisted.ensureDeferred
 async def test_tiny(watched: Watched, frame: bytes) -> None:
-    """Little of it at a time, for good; nothing is lost by that."""
-    peer = await watched.receive(frame * 5000)
-    full = watched.sizes.index(FIRST)
-    assert max(watched.sizes[full + 1 :]) <= LITTLE
-    watched.sizes.clear()
-    await watched.receive_more(watched.client, LARGE)
-    assert max(watched.sizes) <= LITTLE
-    assert peer.transport.bufferSize == LITTLE
+    """Some hundred of them at a time, and nothing is lost by that."""
+    peer = await watched.receive(frame * 20_000)
+    assert max(watched.sizes[2:]) < 260 * len(frame)
+    assert peer.transport.bufferSize < 260 * len(frame)
 
 
 @pytest_twisted.ensureDeferred
 async def test_tiny_fragments(watched: Watched) -> None:
-    rest = client_frame(Opcode.CONTINUATION, b"", fin=False) * 5000
+    rest = client_frame(Opcode.CONTINUATION, b"", fin=False) * 20_000
     peer = await watched.receive(FRAGMENT, rest)
-    assert peer.transport.bufferSize == LITTLE
+    assert peer.transport.bufferSize < 260 * len(FRAGMENT)
 
 
 @pytest_twisted.ensureDeferred
 async def test_tiny_after_large(watched: Watched) -> None:
-    peer = await watched.receive(LARGE, SMALL * 20_000)
-    assert peer.transport.bufferSize == LITTLE
+    peer = await watched.receive(LARGE, SMALL * 40_000)
+    assert peer.transport.bufferSize < 260 * len(SMALL)
+
+
+@pytest_twisted.ensureDeferred
+async def test_large_after_tiny(watched: Watched) -> None:
+    """It is forgotten, but not at once."""
+    peer = await watched.receive(SMALL * (FIRST // len(SMALL) + 1))
+    before = len(watched.sizes)
+    await watched.receive_more(watched.client, LARGE)
+    later = watched.sizes[before:]
+    little = list(takewhile(lambda size: size < 260 * len(SMALL), later))
+    assert LONG - FIRST < sum(little) < LONG + FIRST
+    assert peer.transport.bufferSize == MUCH
 
 
 @pytest_twisted.ensureDeferred
@@ -135,9 +146,44 @@ async def test_over_tls(tmp_path: Path) -> None:
     await server.stop()
 
 
+@pytest_twisted.ensureDeferred
+async def test_tiny_over_tls(tmp_path: Path) -> None:
+    """In records that are small themselves."""
+    server, authority = Server(), trustme.CA()
+    url = await listen_tls(server, authority, tmp_path, handler=never)
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+
+    def send() -> None:
+        port = int(url.rpartition(":")[2])
+        with (
+            socket.create_connection(("127.0.0.1", port)) as raw,
+            context.wrap_socket(raw, server_hostname="localhost") as client,
+        ):
+            client.sendall(request())
+            for _ in range(10):
+                client.sendall(PING * 300)
+            received.wait(30)
+
+    received = threading.Event()
+    sent = deferToThread(send)
+    await eventually(lambda: server.peers and server.peers[0].traffic.bytes_in > 17_000)
+    [peer] = server.peers
+    assert peer.transport.transport.bufferSize < 260 * len(PING)
+    received.set()
+    await sent
+    await server.stop()
+
+
 @pytest.mark.parametrize(
-    ("size", "frames", "dense"),
-    [(96, 6, False), (96, 7, True), (64000, 1, False), (6000, 1000, True)],
+    ("size", "frames", "reads"),
+    [
+        (4096, 0, MUCH),
+        (4096, 1, MUCH),
+        (70_000, 1000, 70 * 256),
+        (6000, 1000, 6 * 256),
+        (4096, 4096, 1024),
+    ],
 )
-def test_dense(size: int, frames: int, dense: bool) -> None:
-    assert is_dense(size, frames) is dense
+def test_amount(size: int, frames: int, reads: int) -> None:
+    assert amount(size, frames) == reads

@@ -231,3 +231,23 @@ def test_a_factory_that_does_not_ask_the_router(ledger: Ledger) -> None:
     [failure] = ledger.failures
     assert isinstance(failure.value, LookupError)
     ledger.forgive([failure])
+
+
+@pytest.mark.parametrize(
+    ("path", "handler"),
+    [
+        ("/{peer}", lambda peer, **parts: None),
+        ("/{a}", lambda peer: None),
+        ("/{a}", lambda peer, a, b: None),
+        ("/a", lambda: None),
+    ],
+)
+def test_a_handler_that_does_not_take_the_parts(path: str, handler: Any) -> None:
+    """It is seen at once, not with each connection."""
+    with pytest.raises(ValueError, match="does not take"):
+        Router({path: handler})
+
+
+def test_a_handler_of_which_there_is_no_telling() -> None:
+    router = Router({"/{a}": type})
+    assert isinstance(router, Router)

@@ -254,6 +254,7 @@ def test_a_failure_leaves_it_able_to_start(
     service = serve(slow)
     with pytest.raises(CancelledError):
         service.startService()
+    assert not service.running
     slow.listening = Deferred()
     service.startService()
     assert service.running

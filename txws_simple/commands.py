@@ -14,10 +14,10 @@ from .options import Options as Limits
 from .protocol import WebSocketFactory
 from .serving import WebSocketService
 
-__all__ = ["Command", "CommandOptions", "check_endpoint", "positive"]
+__all__ = ["Command", "CommandOptions", "check_endpoint"]
 
 
-def positive(kind: type) -> Any:
+def _positive(kind: type) -> Any:
     """A coercion to a number of this kind that is greater than zero."""
 
     def coerce(text: str) -> Any:
@@ -55,7 +55,15 @@ class CommandOptions(usage.Options):
             20.0,
             "Seconds from one ping to the next; a client from which nothing came "
             "for one more such period is given up.",
-            positive(float),
+            _positive(float),
+        ],
+        [
+            "max-frame-size",
+            "m",
+            1024 * 1024,
+            "The largest payload of a frame, in bytes; over it the connection is "
+            "closed with code 1009.",
+            _positive(int),
         ],
     ]
 

@@ -118,8 +118,8 @@ class Draining:
             elif connection.is_opening:
                 connection.refuse(self.refuse())
             else:
-                # It was refused before, and has had its answer.
-                connection.peer.close()
+                # It was refused before: it ends once its answer has left.
+                connection.peer.transport.loseConnection()
 
 
 def _abort(connections: Iterable[Leaving]) -> None:

@@ -56,6 +56,7 @@ def from_arguments(
     origins: str | None = None,
     subprotocols: str = "",
     ping: str = "20",
+    max_frame_size: str = "1048576",
     **others: str,
 ) -> WebSocketEndpoint:
     """What the arguments behind ``ws:`` say.
@@ -69,6 +70,7 @@ def from_arguments(
         origins: Those that may connect, with commas between them; by default all.
         subprotocols: Those served, in our order of preference, in the same way.
         ping: Seconds from one ping to the next; ``no`` for none.
+        max_frame_size: The largest payload of a frame, in bytes.
         **others: The keywords of the endpoint to listen on.
 
     Raises:
@@ -80,10 +82,19 @@ def from_arguments(
         serverFromString(reactor, _description(arguments, others)),
         binary=_WORDS[binary],
         on_request=None if path is None else only_path(path),
-        origins=None if origins is None else origins.split(","),
-        subprotocols=subprotocols.split(",") if subprotocols else (),
+        origins=None if origins is None else _listed("origins", origins),
+        subprotocols=_listed("subprotocols", subprotocols) if subprotocols else (),
         ping_frequency=None if ping == "no" else float(ping),
+        max_frame_size=int(max_frame_size),
     )
+
+
+def _listed(name: str, text: str) -> list[str]:
+    """What has commas between it."""
+    values = text.split(",")
+    if "" in values:
+        raise ValueError(f"{name} is {text!r}, with an empty one")
+    return values
 
 
 def _description(arguments: Sequence[str], keywords: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from .handshake import Response
 from .peer import WebSocketPeer
+from .request import Request
 
 __all__ = ["closed", "drained", "opened", "refused"]
 
@@ -29,14 +30,16 @@ def opened(peer: WebSocketPeer) -> None:
     )
 
 
-def refused(transport: Any, response: Response) -> None:
-    """A handshake was refused."""
+def refused(transport: Any, response: Response, request: Request | None) -> None:
+    """A handshake was refused, maybe before there was a whole request."""
     _log.info(
-        "refused {address!r}: {status} {reason!r}",
+        "refused {address!r} {path!r} origin {origin!r}: {status} {reason!r}",
         event="refused",
         address=transport.getPeer(),
+        path=None if request is None else request.path,
+        origin=None if request is None else request.origin,
         status=response.status,
-        reason=response.body,
+        reason=response.reason,
     )
 
 

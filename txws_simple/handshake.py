@@ -80,13 +80,18 @@ class Response:
         """Whether the connection becomes a WebSocket."""
         return self.status == 101
 
+    @property
+    def reason(self) -> str:
+        """What a refusal says: its body, or the phrase of its status."""
+        return self.body or _phrase(self.status)
+
     def refusal(self, method: str = "GET") -> bytes:
         """The bytes of a complete response that ends the connection."""
         fields = [("Connection", "close"), *self.headers]
         # RFC 9110, sections 8.6 and 15.3.6: these have no content.
         if self.status in (204, 205, 304):
             return _serialize(self.status, fields)
-        body = f"{self.body or _phrase(self.status)}\n".encode()
+        body = f"{self.reason}\n".encode()
         fields.insert(0, ("Content-Length", str(len(body))))
         if not any(name.lower() == "content-type" for name, _ in self.headers):
             fields.insert(0, ("Content-Type", "text/plain; charset=utf-8"))

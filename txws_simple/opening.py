@@ -31,7 +31,8 @@ class Opening:
         on_request: What says who may connect, as of `Options`.
         opened: Called when the request is accepted, with the answer, the request,
             the subprotocol and what arrived behind the request.
-        refused: Called when it is refused, with the response.
+        refused: Called when it is refused, with the response, and the request if it
+            has arrived whole.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Opening:
         session: Session,
         on_request: Callable[[Request], Any] | None,
         opened: Callable[[bytes, Request, str | None, bytes], None],
-        refused: Callable[[Response], None],
+        refused: Callable[[Response, Request | None], None],
     ) -> None:
         self._session = session
         self._options = options = session.options
@@ -51,6 +52,7 @@ class Opening:
             max_header_lines=options.max_header_lines,
             max_request_size=options.max_request_size,
         )
+        self._request: Request | None = None
         self._decision: Deferred[Any] | None = None
         self._held = bytearray()
         self._is_paused = False
@@ -67,7 +69,7 @@ class Opening:
             self._hold(data)
             return
         try:
-            request = self._parser.receive(data)
+            request = self._request = self._parser.receive(data)
             if request is None:
                 return
             check(request, self._options.origins)
@@ -82,15 +84,20 @@ class Opening:
         self._is_over = True
         if self._deadline.active():
             self._deadline.cancel()
-        if self._decision is not None:
+        decision, self._decision = self._decision, None
+        if decision is None:
+            return
+        try:
             # Nobody needs it any more.
-            self._decision.cancel()
+            decision.cancel()
+        except Exception:
+            _log.failure("cancelling on_request failed")
 
     def refuse(self, response: Response) -> None:
         """Answer and end the connection; what still arrives is dropped."""
         session = self._session
         transport = session.transport
-        self._refused(response)
+        self._refused(response, self._request)
         self.stop()
         self._deadline = session.clock.callLater(
             self._options.close_timeout, transport.abortConnection

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from codecs import getincrementaldecoder
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from twisted.logger import Logger
 
+from .frames import Frame
+from .messages import as_frame
 from .peer import WebSocketPeer
 
 __all__ = ["Outgoing"]
@@ -119,10 +121,13 @@ class Outgoing:
         except Exception:
             _log.failure("stopProducing of {it!r} failed", it=producer)
 
-    def hand_over(self) -> None:
-        """Give all that waits to the peer, however slow it is."""
+    def last_words(self) -> Iterator[Frame]:
+        """All that waits, as messages; nothing can follow it."""
         while self._size:
-            self._send()
+            if message := self._decode(self._take()):
+                yield as_frame(message)
+        if self._ends_whole():
+            self.stop()
 
     # Producers
 
@@ -160,19 +165,25 @@ class Outgoing:
 
     def _send(self) -> None:
         data = self._take()
-        try:
-            message = data if self._decoder is None else self._decoder.decode(data)
-        except UnicodeDecodeError as error:
-            self._fail(error)
-            return
+        message = self._decode(data)
         if not message:
-            return  # but the beginning of a code point
+            return
         write = self._peer.write(message)
         self._sent += len(data)
         is_last = not self._size and (self._is_paused or self._is_finishing)
         if not self._is_waiting and (is_last or self._peer.buffered > self._ahead):
             self._is_waiting = True
             write.addBoth(self._go_on)
+
+    def _decode(self, data: bytes) -> str | bytes | None:
+        """What to send: nothing for the mere beginning of a code point."""
+        if self._decoder is None:
+            return data
+        try:
+            return self._decoder.decode(data)
+        except UnicodeDecodeError as error:
+            self._fail(error)
+            return None
 
     def _go_on(self, _: object) -> None:
         # Gone or lost: what is lost is told by the peer.

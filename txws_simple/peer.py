@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal, TypeVar
@@ -16,6 +16,7 @@ from .errors import BufferOverrun
 from .frames import MAX_CONTROL, Close, CloseCode, Frame
 from .interfaces import IWebSocketPeer
 from .messages import as_frame, fragments
+from .options import Options
 from .request import Request
 from .session import Session
 
@@ -216,6 +217,20 @@ class WebSocketPeer:
                 it completes, and whether it leaves a frame or a message unfinished.
         """
         self._session.watcher = watcher
+
+    def say_last(self, last_words: Callable[[], Iterable[Frame]]) -> None:
+        """Call this when our Close is about to be sent, whoever wanted the end.
+
+        Args:
+            last_words: Gives what has to go before it: whole messages, each as one
+                frame, however much waits already.
+        """
+        self._session.last_words = last_words
+
+    @property
+    def options(self) -> Options:
+        """The limits and choices."""
+        return self._session.options
 
     def hold(self) -> None:
         """Read nothing more from the transport, until :meth:`release` or the end."""

@@ -167,9 +167,9 @@ class WebSocketProtocol(Protocol):
         if rest:
             session.data_received(rest)
 
-    def _refused(self, response: Response) -> None:
+    def _refused(self, response: Response, request: Request | None) -> None:
         self._tally.refused(response.status)
-        events.refused(self.transport, response)
+        events.refused(self.transport, response, request)
 
     def _closed(self) -> None:
         peer = self.peer

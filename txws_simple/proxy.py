@@ -55,6 +55,12 @@ class Options(CommandOptions):
         if self["to"] is None:
             raise usage.UsageError("--to is needed: the server to connect to")
         check_endpoint(clientFromString, self["to"])
+        if not (self["path"] or "/").startswith("/"):
+            raise usage.UsageError(f"path {self['path']!r} does not begin with a slash")
+
+
+class _BackFactory(Factory):
+    noisy = False
 
 
 class ProxyFactory(Factory):
@@ -112,7 +118,7 @@ class _Front(_Side):
     def connectionMade(self) -> None:
         """Connect to the server; what arrives meanwhile waits."""
         self.transport.pauseProducing()
-        self._connecting = self._target.connect(Factory.forProtocol(_Back))
+        self._connecting = self._target.connect(_BackFactory.forProtocol(_Back))
         self._connecting.addCallbacks(self._connected, self._refused)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -168,6 +174,7 @@ def makeService(options: Options) -> IService:
         ProxyFactory(target),
         binary=not options["text"],
         ping_frequency=options["ping-frequency"],
+        max_frame_size=options["max-frame-size"],
         on_request=None if path is None else only_path(path),
         origins=options["origin"] or None,
         subprotocols=options["subprotocol"],

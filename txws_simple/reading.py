@@ -1,4 +1,8 @@
-"""How much is read from a connection at a time, in bytes."""
+"""How much is read from a connection at a time.
+
+The reactor reads once from each connection in turn, and all others wait for what is
+made of it.  So as much is read as brings some hundred frames, judged by those before.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +11,36 @@ from typing import Any
 from twisted.internet.tcp import Connection as TCPConnection
 from twisted.protocols.policies import ProtocolWrapper
 
-__all__ = ["FIRST", "LITTLE", "MUCH", "is_dense", "read_at_most"]
+__all__ = ["FIRST", "LONG", "MUCH", "amount", "read_at_most"]
 
-#: Until it is known what comes.
+#: Until it is known what comes, in bytes; so many tell.
 FIRST = 4096
 
-#: Twisted's own 64 KiB would cut a frame of just that common size behind its header.
+#: The most, in bytes.  Twisted's own 64 KiB would cut a frame of just that common size
+#: behind its header.
 MUCH = 98304
 
-#: From whoever sends tiny frames by the hundred, for good: the reactor reads once from
-#: each connection in turn, and all others wait for what is made of it.
-LITTLE = 1024
+#: The least, in bytes.
+_LITTLE = 1024
 
-#: With fewer bytes for each frame, header and all, a segment is dense.
-_DENSE = 16
+#: How many frames one read may bring.
+_FRAMES = 256
+
+#: For so many bytes little is read, once it was.  With fewer, one large read after them
+#: would be worth its price to an attacker.
+LONG = 65536
 
 
-def is_dense(size: int, frames: int) -> bool:
-    """Whether a segment of ``size`` bytes is costly for the frames in it."""
-    return frames * _DENSE > size
+def amount(size: int, frames: int) -> int:
+    """How much to read at a time, in bytes.
+
+    Args:
+        size: How many bytes have arrived lately.
+        frames: How many frames they brought.
+    """
+    if not frames:
+        return MUCH
+    return min(max(size * _FRAMES // frames, _LITTLE), MUCH)
 
 
 def read_at_most(transport: Any, size: int) -> None:

@@ -8,7 +8,7 @@ from .errors import ConnectionClosed
 from .frames import CloseCode
 from .peer import WebSocketPeer
 
-__all__ = ["lost", "reason_of"]
+__all__ = ["is_whole", "lost", "reason_of"]
 
 #: The codes with which the other side ends in the normal way.
 _NORMAL = (CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.NO_STATUS)
@@ -25,6 +25,12 @@ def reason_of(peer: WebSocketPeer, in_order: bool) -> Exception:
         return ConnectionDone()
     code = peer.close_code or CloseCode.ABNORMAL
     return lost(peer.error() or ConnectionClosed(code, peer.close_reason))
+
+
+def is_whole(peer: WebSocketPeer) -> bool:
+    """Whether all that was sent has arrived: a Close came after it, or a FIN."""
+    cause = getattr(peer.error(), "__cause__", None)
+    return peer.close_code != CloseCode.ABNORMAL or isinstance(cause, ConnectionDone)
 
 
 def lost(error: Exception) -> ConnectionLost:

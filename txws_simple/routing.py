@@ -5,7 +5,8 @@ All of it is built on ``on_request`` and a handler; nothing below knows of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from typing import Any
 
 from .handshake import Response
@@ -36,7 +37,8 @@ class Router:
 
     Raises:
         ValueError: For a path that doesn't begin with a slash, or for braces that
-            are not around the name of a whole segment, or a name twice.
+            are not around the name of a whole segment, or a name twice, or names
+            that the handler does not take.
     """
 
     def __init__(
@@ -51,8 +53,11 @@ class Router:
             if not path.startswith("/"):
                 raise ValueError(f"path {path!r} does not begin with a slash")
             if "{" in path or "}" in path:
-                self._patterns.append((_Pattern(path), handler))
+                pattern = _Pattern(path)
+                _check_takes(handler, pattern.names)
+                self._patterns.append((pattern, handler))
             else:
+                _check_takes(handler, ())
                 self._exact[path] = handler
 
     def on_request(self, request: Request) -> Any:
@@ -83,6 +88,18 @@ class Router:
         return None
 
 
+def _check_takes(handler: Callable[..., object], names: Sequence[str]) -> None:
+    """Refuse what would fail with each connection."""
+    try:
+        takes = signature(handler)
+    except (TypeError, ValueError):
+        return  # of some that are built in, there is no telling
+    try:
+        takes.bind(None, **dict.fromkeys(names))
+    except TypeError as error:
+        raise ValueError(f"{handler!r} does not take {names}: {error}") from None
+
+
 class _Pattern:
     """A path of which some segments are named."""
 
@@ -93,8 +110,8 @@ class _Pattern:
         self._rest = _name(segments[-1]) if takes_rest else None
         self._splits = len(segments) - 1 if takes_rest else -1
         self._segments = [(segment, _name(segment)) for segment in segments]
-        names = [name for _, name in self._segments if name]
-        if len(set(names)) < len(names):
+        self.names = [name for _, name in self._segments if name]
+        if len(set(self.names)) < len(self.names):
             raise ValueError(f"path {path!r} has a name twice")
 
     def match(self, path: str) -> dict[str, str] | None:

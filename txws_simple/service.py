@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.application.service import IService
 
-from .commands import Command, CommandOptions, positive
+from .commands import Command, CommandOptions
 from .protocol import WebSocketFactory
 
 __all__ = ["Options", "makeService"]
@@ -18,16 +18,6 @@ class Options(CommandOptions):
         "frame by frame, so a message of any length passes in bounded memory. On "
         "SIGTERM or Ctrl-C it closes every connection in order, with code 1001."
     )
-    optParameters = [  # noqa: RUF012
-        [
-            "max-frame-size",
-            "m",
-            1024 * 1024,
-            "The largest payload of a frame, in bytes; over it the connection is "
-            "closed with code 1009.",
-            positive(int),
-        ],
-    ]
 
     def opt_endpoint(self, endpoint: str) -> None:
         """Where to listen: a Twisted server endpoint, such as

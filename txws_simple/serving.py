@@ -72,9 +72,9 @@ class WebSocketService(Service):
         Raises:
             Exception: Where an endpoint says at once that it can't.
         """
-        super().startService()  # type: ignore[no-untyped-call]
         if not self._listening:
             self.privilegedStartService()
+        super().startService()  # type: ignore[no-untyped-call]
 
     def stopService(self) -> Deferred[Drained]:
         """Stop listening, and drain the factory.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from .interfaces import IOutlet
 from .options import Options
 from .outbox import Outbox
 from .pinger import Pinger, Pings, clocks
-from .reading import FIRST, LITTLE, MUCH, is_dense, read_at_most
+from .reading import FIRST, LONG, MUCH, amount, read_at_most
 
 __all__ = ["Session"]
 
@@ -47,12 +47,16 @@ class Session:
         pings: What was pinged and not answered.
         ending: How and why it ends.
         watcher: Called for each segment, if set: see :meth:`.WebSocketPeer.watch`.
+        last_words: Called once before our Close, if set: see
+            :meth:`.WebSocketPeer.say_last`.
     """
 
     __slots__ = (
         "_bytes_in",
+        "_controls_in",
         "_frames_in",
-        "_may_read",
+        "_look_at",
+        "_looked_at",
         "_outlet",
         "_pinger",
         "_reads",
@@ -62,6 +66,7 @@ class Session:
         "heard",
         "inbox",
         "is_gone",
+        "last_words",
         "options",
         "outbox",
         "pings",
@@ -87,10 +92,12 @@ class Session:
         self.ending = Ending(self.clock)
         self._outlet: IOutlet | None = None
         self._pinger = pinger
-        self._frames_in = self._bytes_in = 0
-        self._reads, self._may_read = FIRST, MUCH
+        self._frames_in = self._controls_in = self._bytes_in = 0
+        self._looked_at = (0, 0)  # so many frames, and bytes
+        self._look_at = self._reads = FIRST
         read_at_most(transport, FIRST)
         self.watcher: Callable[[int, list[Frame], bool], object] | None = None
+        self.last_words: Callable[[], Iterable[Frame]] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -139,14 +146,14 @@ class Session:
         size = len(data)
         self._bytes_in += size
         self._frames_in += len(frames)
-        if size >= FIRST:
-            self._pace(size, frames)
         if self.watcher is not None:
             self.watcher(size, frames, connection.is_receiving)
         if connection.has_control:
             self._receive_more(frames)
         else:
             self.inbox.arrive(frames)
+        if self._bytes_in >= self._look_at:
+            self._pace()
         outbox.uncork()
 
     def ended(
@@ -198,7 +205,9 @@ class Session:
         elif not self.ending.is_done:
             self.ending.begin("local")
             self._stop_in(timeout)
-            self.outbox.write(self.connection.close(code, reason))
+            self._say_last()
+            if self.connection.sent is None and not self.ending.is_done:
+                self.outbox.write(self.connection.close(code, reason))
 
     def cut(self) -> None:
         """End it at once; what was not read is dropped too."""
@@ -234,19 +243,20 @@ class Session:
 
     # Behind these
 
-    def _pace(self, size: int, frames: list[Frame]) -> None:
-        """Read more at a time, unless thousands of tiny frames keep others waiting."""
-        connection = self.connection
-        count = len(frames) + len(connection.pings) + len(connection.pongs)
-        if is_dense(size, count):
-            self._may_read = LITTLE
-        if self._reads != self._may_read:
-            self._reads = self._may_read
-            read_at_most(self.transport, self._reads)
+    def _pace(self) -> None:
+        """Judge anew how much to read at a time."""
+        frames, size = self._looked_at
+        self._looked_at = (self._frames_in + self._controls_in, self._bytes_in)
+        reads = amount(self._bytes_in - size, self._looked_at[0] - frames)
+        self._look_at = self._bytes_in + (FIRST if reads == MUCH else LONG)
+        if reads != self._reads:
+            self._reads = reads
+            read_at_most(self.transport, reads)
 
     def _receive_more(self, frames: list[Frame]) -> None:
         """Among what has arrived is more than data."""
         connection = self.connection
+        self._controls_in += len(connection.pings) + len(connection.pongs)
         if connection.pings and connection.sent is None:
             self._answer_pings()
         if connection.over:
@@ -283,8 +293,16 @@ class Session:
 
     def _answer(self) -> None:
         """All that arrived was delivered, and replied to: now our Close."""
+        self._say_last()
         if pieces := self.connection.answer():
             self.outbox.write(pieces)
+
+    def _say_last(self) -> None:
+        """What waits above the peer goes before our Close, however much it is."""
+        last_words, self.last_words = self.last_words, None
+        for frame in () if last_words is None else last_words():
+            if self.connection.sent is None:
+                self.outbox.write(self.connection.send(frame))
 
     def _stop_in(self, timeout: float) -> None:
         """The connection has to end within ``timeout`` seconds."""

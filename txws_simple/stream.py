@@ -26,10 +26,11 @@ from zope.interface import implementer
 
 from .below import Below
 from .errors import BufferOverrun, CloseTimeout
-from .frames import CloseCode, Frame
+from .frames import Close, CloseCode, Frame
 from .outgoing import Outgoing
 from .peer import WebSocketPeer
-from .reasons import lost, reason_of
+from .pinger import clocks
+from .reasons import is_whole, lost, reason_of
 
 __all__ = ["StreamTransport"]
 
@@ -44,16 +45,14 @@ class StreamTransport(Below):
     of a connection: the other side's Close ends both directions, once what the
     protocol wrote by then, in ``readConnectionLost`` at the latest, has gone; and
     ``loseWriteConnection`` is a Close of ours, after which what still arrives is
-    delivered for as long as the other side takes to answer.  A connection that does
-    not end is aborted after ``close_timeout``, counted from when it last took
-    anything; and one for which more than ``max_buffered`` was written is, too.
+    delivered for as long as the other side takes to answer.  A connection that takes
+    nothing of what was written before ``loseConnection`` for ``close_timeout`` is
+    aborted, and so is one that has not ended so long after a Close, the other side's or
+    ours, or for which more than ``max_buffered`` was written.
 
     Args:
         peer: The other side.
         is_binary: Whether binary messages are sent; otherwise text.
-        max_buffered: As of `Options`.
-        close_timeout: The same.
-        clock: What schedules what waits.
 
     Attributes:
         peer: The same.
@@ -62,25 +61,17 @@ class StreamTransport(Below):
         disconnected: Whether it is gone.
     """
 
-    def __init__(
-        self,
-        peer: WebSocketPeer,
-        *,
-        is_binary: bool,
-        max_buffered: int,
-        close_timeout: float,
-        clock: IReactorTime,
-    ) -> None:
+    def __init__(self, peer: WebSocketPeer, *, is_binary: bool) -> None:
         super().__init__(peer)
         self.connected = 0
         self.disconnecting = False
         self.disconnected = 0
-        self._close_timeout = close_timeout
-        self._clock = clock
+        self._close_timeout = peer.options.close_timeout
+        self._clock: IReactorTime = clocks(peer.options.clock)[0]
         self._outgoing = Outgoing(
             peer,
             is_binary=is_binary,
-            max_buffered=max_buffered,
+            max_buffered=peer.options.max_buffered,
             soon=self._soon,
             drained=self._drained,
             failed=self._fail,
@@ -105,6 +96,7 @@ class StreamTransport(Below):
         """
         self._protocol = protocol
         self.connected = 1
+        self.peer.say_last(self._outgoing.last_words)
         self._call(protocol.makeConnection, self)
         self._read()
         self.peer.ended().addCallback(self._ended)
@@ -158,11 +150,15 @@ class StreamTransport(Below):
     # Ending
 
     def loseConnection(self, code: int = CloseCode.NORMAL) -> None:
-        """End the connection once what was written has gone.
+        """End the connection once what was written has gone; deliver nothing more.
 
         Args:
             code: The close code.
+
+        Raises:
+            ValueError: For a code that must not be sent; nothing has ended.
         """
+        Close(code, "").serialize()
         if not self.disconnecting and not self.disconnected:
             self.disconnecting = True
             self._end_with(lambda: self._leave(code))
@@ -175,12 +171,6 @@ class StreamTransport(Below):
     def abortConnection(self) -> None:
         """End it at once; what was written and has not gone is dropped."""
         self._abort(Failure(ConnectionAborted()))
-
-    # What the factory asks for
-
-    def hand_over(self) -> None:
-        """The end has been decided elsewhere: what was written has to go before it."""
-        self._outgoing.hand_over()
 
     # Turns
 
@@ -200,7 +190,7 @@ class StreamTransport(Below):
         self._is_calling = True
         try:
             function(*args)
-        except Exception:
+        except BaseException:  # as the reactor does
             self._fail_with(Failure())
         self._is_calling = False
         self._send()
@@ -233,7 +223,7 @@ class StreamTransport(Below):
             reading.cancel()
 
     def _receive(self, frame: Frame) -> Deferred[None] | None:
-        if frame.data:
+        if frame.data and not self.disconnecting:
             self._call(self._protocol.dataReceived, frame.data)
         # One that never fires holds the next frame back until reading is stopped.
         return None if self._is_wanted else Deferred()
@@ -247,8 +237,6 @@ class StreamTransport(Below):
         is_closed = self.peer.close_code not in (None, CloseCode.ABNORMAL)
         if is_closed and IHalfCloseableProtocol.providedBy(self._protocol):
             self._call(self._protocol.readConnectionLost)
-        # Our Close follows at once, and nothing can follow that.
-        self._outgoing.hand_over()
         self._lose_if_over()
 
     # Ending
@@ -293,9 +281,9 @@ class StreamTransport(Below):
             self._call(self._protocol.writeConnectionLost)
 
     def _abort(self, reason: Failure) -> None:
-        if self.disconnected or self._failure is not None:
+        if self.disconnected:
             return
-        self._failure = reason
+        self._failure = self._failure or reason
         self.disconnecting = True
         self._is_read = True
         self._stop_reading()
@@ -321,15 +309,11 @@ class StreamTransport(Below):
         """The connection is gone."""
         self._in_order = in_order
         self._outgoing.stop()
-        if self._is_paused and not self._is_read and self._is_whole():
+        if self._is_paused and not self._is_read and is_whole(self.peer):
             return  # what came before the end is delivered, once it is wanted
         self._is_read = True
         self._stop_reading()
         self._lose_if_over()
-
-    def _is_whole(self) -> bool:
-        """Whether a Close came after all that was sent."""
-        return self.peer.close_code != CloseCode.ABNORMAL
 
     def _lose_if_over(self) -> None:
         if self._in_order is None or not self._is_read or self.disconnected:

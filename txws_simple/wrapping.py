@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
 
-from .draining import Drained
 from .frames import CloseCode
 from .handshake import Response
 from .peer import WebSocketPeer
-from .pinger import clocks
 from .protocol import WebSocketFactory
 from .request import Request
 from .stream import StreamTransport
@@ -22,24 +20,48 @@ if TYPE_CHECKING:
 
     from .options import Keywords
 
-__all__ = ["WrappingFactory", "only_path"]
+__all__ = ["WrappingFactory", "only_path", "wrap"]
 
 
-class WrappingFactory(WebSocketFactory):
-    """Serves the protocols of another factory over WebSocket.
+def wrap(
+    factory: IProtocolFactory, *, binary: bool = True
+) -> Callable[[WebSocketPeer], Deferred[Any]]:
+    """A handler that serves the protocols of another factory over WebSocket.
 
     What arrives is a stream of bytes to them, whatever messages it came in, text
     among it as UTF-8; what they write in one turn of the reactor leaves as one
-    message, if it has no more than 64 KiB.  A message that arrives may be of any
-    length, unless an option says otherwise.
-
-    Their transport is a :class:`~txws_simple.stream.StreamTransport`.
+    message, if it has no more than 64 KiB.  Their transport is a
+    :class:`~txws_simple.stream.StreamTransport`.
 
     Args:
         factory: Builds them.  Where it builds none, the connection is closed with
             code 1008.
         binary: Whether binary messages are sent.  Otherwise it is text, and has to
             be UTF-8; a code point may be written in pieces.
+
+    Returns:
+        A handler for any `WebSocketFactory`, or for a route of a `Router`.
+    """
+
+    def carry(peer: WebSocketPeer) -> Deferred[Any]:
+        protocol = factory.buildProtocol(peer.transport.getPeer())
+        if protocol is None:
+            return peer.leave(CloseCode.POLICY_VIOLATION)
+        return StreamTransport(peer, is_binary=binary).carry(protocol)
+
+    return carry
+
+
+class WrappingFactory(WebSocketFactory):
+    """Serves the protocols of another factory over WebSocket, as :func:`wrap` does.
+
+    A message that arrives may have any length and any number of fragments, unless an
+    option says otherwise, each of up to ``max_frame_size``.
+
+    Args:
+        factory: As of :func:`wrap`; it is told when a port listens, and when none
+            does any more.
+        binary: As of :func:`wrap`.
         ping_frequency: As of `WebSocketFactory`.
         **options: The fields of `Options`.
 
@@ -58,10 +80,9 @@ class WrappingFactory(WebSocketFactory):
     ) -> None:
         options.setdefault("max_message_size", None)
         options.setdefault("max_fragments", None)
-        super().__init__(self._carry, ping_frequency=ping_frequency, **options)
+        handler = wrap(factory, binary=binary)
+        super().__init__(handler, ping_frequency=ping_frequency, **options)
         self._factory = factory
-        self._is_binary = binary
-        self._transports: set[StreamTransport] = set()
 
     def doStart(self) -> None:
         """A port listens: the other factory's matter, too."""
@@ -73,29 +94,13 @@ class WrappingFactory(WebSocketFactory):
         self._factory.doStop()
         super().doStop()  # type: ignore[no-untyped-call]
 
-    def drain(self, timeout: float = 10, code: int = 1001) -> Deferred[Drained]:
-        """As of `WebSocketFactory`; what was written goes out first."""
-        for transport in list(self._transports):
-            transport.hand_over()
-        return super().drain(timeout, code)
-
-    def _carry(self, peer: WebSocketPeer) -> Deferred[Any]:
-        protocol: Any = self._factory.buildProtocol(peer.transport.getPeer())
-        if protocol is None:
-            return peer.leave(CloseCode.POLICY_VIOLATION)
-        options = self._options
-        transport = StreamTransport(
-            peer,
-            is_binary=self._is_binary,
-            max_buffered=options.max_buffered,
-            close_timeout=options.close_timeout,
-            clock=clocks(options.clock)[0],
-        )
-        self._transports.add(transport)
-        lost = transport.carry(protocol)
-        return lost.addCallback(lambda _: self._transports.discard(transport))
-
 
 def only_path(path: str) -> Callable[[Request], Response | None]:
-    """For ``on_request``: any other path than this one gets 404."""
+    """For ``on_request``: any other path than this one gets 404.
+
+    Raises:
+        ValueError: For one that doesn't begin with a slash: no request has that.
+    """
+    if not path.startswith("/"):
+        raise ValueError(f"path {path!r} does not begin with a slash")
     return lambda request: None if request.path == path else Response(404)
