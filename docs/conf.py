@@ -53,6 +53,7 @@ nitpick_ignore = [
     ("py:class", "<InterfaceClass twisted.internet.interfaces.IReactorTime>"),
     ("py:class", "<InterfaceClass twisted.internet.interfaces.IStreamServerEndpoint>"),
     ("py:class", "IProtocolFactory"),
+    ("py:class", "<InterfaceClass twisted.internet.interfaces.IProtocolFactory>"),
     # Shared by the connections of a factory, and nothing for an application.
     ("py:class", "txws_simple.counters.Tally"),
     ("py:class", "txws_simple.pinger.Pinger"),
