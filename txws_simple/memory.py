@@ -103,9 +103,9 @@ class MemoryTransport:
         """This one is told when to write."""
         if self.producer is not None:
             raise RuntimeError("a producer is registered already")
-        self.producer = producer
         if not streaming:
-            raise NotImplementedError("pull producers")
+            raise NotImplementedError("a pull producer")
+        self.producer = producer
 
     def unregisterProducer(self) -> None:
         """It is not any more."""

@@ -82,7 +82,11 @@ def connect(
         fields.append(("Origin", origin))
     if subprotocols:
         fields.append(("Sec-WebSocket-Protocol", ", ".join(subprotocols)))
-    client.raw(_request(path, fields))
+    try:
+        client.raw(_request(path, fields))
+    except AssertionError:
+        client._end()
+        raise
     return client
 
 
@@ -375,15 +379,17 @@ class Client(MemoryClient):
             self._end()
 
     def _end(self) -> None:
-        if self._transport.is_full:
-            self.lose()
-        if self.is_open:
-            self.close()
-        self.lose(ConnectionDone())
-        globalLogPublisher.removeObserver(self._failures)
-        del _clients[self._number]
-        if self._turning is not None and self._turning.active():
-            self._turning.cancel()
+        try:
+            if self._transport.is_full:
+                self.lose()
+            if self.is_open:
+                self.close()
+            self.lose(ConnectionDone())
+        finally:
+            globalLogPublisher.removeObserver(self._failures)
+            del _clients[self._number]
+            if self._turning is not None and self._turning.active():
+                self._turning.cancel()
 
     def _check_handler(self) -> None:
         if self._handler is not None and self._handler.running:
@@ -433,8 +439,9 @@ class Client(MemoryClient):
             return "the handshake was not answered"
         if self.status != 101:
             return f"the handshake was refused: {self.status} {self.body.strip()!r}"
-        if self._connection.received is not None:
-            return f"the server closed: {self.close_code} {self.close_reason!r}"
+        received = self._connection.received
+        if received is not None:
+            return f"the server closed: {received.code} {received.reason!r}"
         if self._transport.is_lost:
             return "the connection was lost"
         if self._connection.sent is not None:
