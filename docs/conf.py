@@ -44,6 +44,7 @@ nitpick_ignore = [
     ("py:class", "twisted.internet.interfaces.IAddress"),
     ("py:class", "twisted.internet.interfaces.IReactorTime"),
     ("py:class", "twisted.internet.protocol.Factory"),
+    ("py:class", "twisted.python.failure.Failure"),
     ("py:class", "IReactorTime"),
     # Shared by the connections of a factory, and nothing for an application.
     ("py:class", "txws_simple.pinger.Pinger"),

@@ -219,8 +219,9 @@ class Client(MemoryClient):
         """Lose the connection, without a Close.
 
         Args:
-            error: What the application's side is told: `ConnectionLost` by default, as
-                of a reset; ``ConnectionDone()`` is that of an end in order.
+            error: What the application's side is told; by default a
+                ``ConnectionLost``, as of a reset.  ``ConnectionDone()`` is that of an
+                end in order.
         """
         self._transport.lose(ConnectionLost() if error is None else error)
         self._turn()
