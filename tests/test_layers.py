@@ -55,8 +55,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "policies": {
         *("handshake", "limits", "options", "peer", "protocol", "request"),
     },
-    "memory": {"connection", "frames", "headers"},
-    "testing": {"frames", "memory", "messages", "peer", "protocol"},
+    "memory": set(),
+    "turns": {"connection", "frames", "headers", "leftovers", "memory"},
+    "leftovers": {"peer"},
+    "testing": {"frames", "leftovers", "messages", "peer", "protocol", "turns"},
     "service": {"errors", "frames", "options", "peer", "protocol"},
     "__init__": {
         *("deferreds", "errors", "frames", "handshake", "headers", "interfaces"),

@@ -399,6 +399,19 @@ async def test_a_message_that_has_come() -> None:
         assert client.receive() == "y"
 
 
+def test_a_message_that_comes_after_the_client_has_closed() -> None:
+    """Until a Close has come, more may."""
+    came: list[object] = []
+    with connect(echo) as client:
+        client.stall()
+        client.send("last")
+        client.close()
+        client.arrival().addCallback(came.append)
+        assert came == []
+        client.unstall()
+        assert came == ["last"]
+
+
 @pytest_twisted.ensureDeferred
 async def test_an_abort_that_comes_later() -> None:
     async def late(peer: WebSocketPeer) -> None:
@@ -514,6 +527,17 @@ def test_a_factory_with_another_clock(clock: Clock | None) -> None:
         connect(WebSocketFactory(never), clock=clock)
     with pytest.raises(ValueError, match="another"):
         connect(WebSocketFactory(never, clock=Clock()), clock=clock or Clock())
+
+
+def test_to_go_on_for_ever() -> None:
+    """A test that would never end says so."""
+
+    async def ping(peer: WebSocketPeer) -> None:
+        while True:
+            await peer.ping()
+
+    with pytest.raises(AssertionError, match="without end"):
+        connect(ping)
 
 
 def test_a_transport_as_others_have_it() -> None:

@@ -1,7 +1,4 @@
-"""A connection in memory: its transport, and what a client makes of the bytes.
-
-Nothing here knows what a test wants; that is for :mod:`.testing`.
-"""
+"""A transport in memory, of which a test has the other end."""
 
 from __future__ import annotations
 
@@ -9,11 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.address import IPv4Address
-from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import (
     IAddress,
     IConsumer,
-    IProtocolFactory,
     IPushProducer,
     ITransport,
 )
@@ -21,14 +17,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .connection import Connection
-from .frames import Frame, Opcode
-from .headers import Headers
-
-__all__ = ["MemoryClient", "MemoryTransport"]
-
-#: A bound that no message meets: what is tested is the other side.
-_BOUNDLESS = 1 << 62
+__all__ = ["MemoryTransport"]
 
 
 @implementer(ITransport, IConsumer, IPushProducer)
@@ -148,121 +137,3 @@ class MemoryTransport:
             self.disconnected = True
             self._clock.callLater(0, self.lose, ConnectionAborted())
             self.moved()
-
-
-class MemoryClient:
-    """The client's end of a connection, which takes its turns when it is told so.
-
-    Pings and Closes that come are answered.
-
-    Args:
-        factory: Builds the protocol of the other end.
-        clock: Schedules what a reactor would.
-        address: The client's.
-    """
-
-    def __init__(
-        self, factory: IProtocolFactory, clock: Clock, address: IAddress | None
-    ) -> None:
-        self.clock = clock
-        self.status: int | None = None
-        self.headers = Headers()
-        self.body = ""
-        self.frames: list[Frame] = []
-        self.pings: list[bytes] = []
-        self.pongs: list[bytes] = []
-        self._head = b""  # of the answer, until it is whole
-        self._unsent: list[bytes] = []
-        self._unread: list[str | bytes] = []
-        self._is_busy = False
-        self._connection = Connection(
-            client=True,
-            max_frame_size=_BOUNDLESS,
-            max_message_size=None,
-            max_fragments=None,
-        )
-        self._transport = MemoryTransport(clock, address)
-        protocol: Any = factory.buildProtocol(self._transport.getPeer())
-        if protocol is None:
-            raise AssertionError("the factory takes no more connections")
-        self._transport.protocol = protocol
-        protocol.makeConnection(self._transport)
-
-    @property
-    def _is_over(self) -> bool:
-        """Whether somebody has begun to end the connection."""
-        connection = self._connection
-        return self._transport.is_lost or connection.over or connection.sent is not None
-
-    def _put(self, pieces: Iterable[bytes | memoryview]) -> None:
-        """Send this in the next turn."""
-        if data := b"".join(pieces):
-            self._unsent.append(data)
-
-    def _exchange(self) -> bool:
-        """Take a turn: let bytes go one way or the other; whether anything did."""
-        if self._is_busy or self._transport.is_lost:
-            return False
-        self._is_busy = True
-        try:
-            return self._deliver() or self._read() or self._let_end()
-        finally:
-            self._is_busy = False
-
-    def _deliver(self) -> bool:
-        if not self._unsent or self._transport.is_paused:
-            return False
-        self._transport.protocol.dataReceived(self._unsent.pop(0))
-        return True
-
-    def _read(self) -> bool:
-        data = self._transport.take()
-        if not data:
-            return False
-        if self.status is None:
-            data = self._read_head(data)
-        if self.status == 101:
-            self._hear(data)
-        else:
-            self.body += data.decode()
-        return True
-
-    def _let_end(self) -> bool:
-        """The application's side ends the connection: so does this one."""
-        if self._transport.disconnecting and not self._transport.is_full:
-            self._transport.lose(ConnectionDone())
-        return self._transport.is_lost
-
-    def _read_head(self, data: bytes) -> bytes:
-        """The answer to the handshake, and what came behind it."""
-        head, end, rest = (self._head + data).partition(b"\r\n\r\n")
-        if not end:
-            self._head = head
-            return b""
-        first, *lines = head.decode("latin-1").split("\r\n")
-        self.status = int(first.split(" ")[1])
-        self.headers = Headers.parsed(lines)
-        return rest
-
-    def _hear(self, data: bytes) -> None:
-        connection = self._connection
-        for frame in connection.receive(data):
-            self.frames.append(frame)
-            if frame.fin:
-                self._unread.append(self._last_message())
-        if connection.violation is not None:
-            raise AssertionError("the protocol was broken") from connection.violation
-        for payload in connection.pings:
-            if connection.sent is None:
-                self._put(connection.pong(payload))
-        self.pings += connection.pings
-        self.pongs += connection.pongs
-        self._put(connection.answer())
-
-    def _last_message(self) -> str | bytes:
-        """The last frame, with those before it up to one that begins a message."""
-        first = len(self.frames) - 1
-        while self.frames[first].opcode is Opcode.CONTINUATION:
-            first -= 1
-        data = b"".join(frame.data for frame in self.frames[first:])
-        return data.decode() if self.frames[first].opcode is Opcode.TEXT else data

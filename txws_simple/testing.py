@@ -8,34 +8,26 @@ that can happen has happened, and time passes when the test says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import count
 from types import TracebackType
-from typing import Any, cast
-from weakref import WeakValueDictionary
+from typing import cast
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocolFactory
+from twisted.internet.interfaces import IAddress, IProtocolFactory
 from twisted.internet.task import Clock
-from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from .frames import CloseCode, Opcode, encode
-from .memory import MemoryClient
+from .leftovers import Handler
 from .messages import as_frame, fragments
 from .peer import WebSocketPeer
 from .protocol import WebSocketFactory
+from .turns import MemoryClient, request
 
 __all__ = ["Client", "connect"]
 
 #: What a real client picks at random.
-_KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 _MASK = b"\x37\xfa\x21\x3d"
-
-#: The clients that have not finished, in their order.
-_clients: WeakValueDictionary[int, Client] = WeakValueDictionary()
-_numbers = count()
 
 
 def connect(
@@ -72,7 +64,7 @@ def connect(
     """
     handler = None
     if not IProtocolFactory.providedBy(served):
-        handler = _Handler(served)
+        handler = Handler(served)
         clock = Clock() if clock is None else clock
         served = WebSocketFactory(handler, clock=clock)
     factory = cast(IProtocolFactory, served)
@@ -83,7 +75,7 @@ def connect(
     if subprotocols:
         fields.append(("Sec-WebSocket-Protocol", ", ".join(subprotocols)))
     try:
-        client.raw(_request(path, fields))
+        client.raw(request(path, fields))
     except AssertionError:
         client._end()
         raise
@@ -98,49 +90,6 @@ def _clock_of(factory: IProtocolFactory, clock: Clock | None) -> Clock:
     if clock is not None and clock is not own:
         raise ValueError("the factory was made with another clock")
     return own
-
-
-def _request(path: str, fields: Iterable[tuple[str, str]]) -> bytes:
-    lines = [
-        f"GET {path} HTTP/1.1",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        f"Sec-WebSocket-Key: {_KEY}",
-        "Sec-WebSocket-Version: 13",
-        *(f"{name}: {value}" for name, value in fields),
-    ]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-class _Handler:
-    """A handler, and how many connections it still serves."""
-
-    def __init__(self, handler: Callable[[WebSocketPeer], object]) -> None:
-        self._handler = handler
-        self.running = 0
-
-    def __call__(self, peer: WebSocketPeer) -> Deferred[Any]:
-        self.running += 1
-        return maybeDeferred(self._handler, peer).addBoth(self._ended)
-
-    def _ended(self, result: object) -> object:
-        self.running -= 1
-        return result
-
-
-@implementer(ILogObserver)
-class _Failures:
-    """What was logged as a failure."""
-
-    def __init__(self) -> None:
-        self.seen: list[Failure] = []
-
-    def __call__(self, event: LogEvent) -> None:
-        if event.get("log_failure") is not None:
-            self.seen.append(event["log_failure"])
-
-    def forget(self, failures: list[Failure]) -> None:
-        self.seen = [one for one in self.seen if one not in failures]
 
 
 class Client(MemoryClient):
@@ -163,16 +112,10 @@ class Client(MemoryClient):
         factory: IProtocolFactory,
         clock: Clock,
         address: IAddress | None,
-        handler: _Handler | None,
+        handler: Handler | None,
     ) -> None:
-        self._handler = handler
-        self._failures = _Failures()
-        self._waiting: list[Deferred[str | bytes]] = []
-        self._turning: IDelayedCall | None = None
         super().__init__(factory, clock, address)
-        globalLogPublisher.addObserver(self._failures)
-        self._number = next(_numbers)
-        _clients[self._number] = self
+        self._handler = handler
 
     # What the client does
 
@@ -355,14 +298,11 @@ class Client(MemoryClient):
                 if something was logged as a failure; or if, after the last client of
                 its clock, a delayed call is left.
         """
-        if self._number not in _clients:
-            return
-        self._end()
-        others = [client for client in self._all() if client is not self]
-        self._check_handler()
-        self._check_failures()
-        if not others and (left := self.clock.getDelayedCalls()):
-            raise AssertionError(f"delayed calls are left: {left}")
+        if self._takes_part:
+            self._end()
+            self._check_handler()
+            self._check_failures()
+            self._check_calls()
 
     def __enter__(self) -> Client:
         return self
@@ -375,7 +315,7 @@ class Client(MemoryClient):
     ) -> None:
         if error is None:
             self.finish()
-        elif self._number in _clients:
+        elif self._takes_part:
             # What went wrong first is what there is to be told.
             self._end()
 
@@ -387,10 +327,7 @@ class Client(MemoryClient):
                 self.close()
             self.lose(ConnectionDone())
         finally:
-            globalLogPublisher.removeObserver(self._failures)
-            del _clients[self._number]
-            if self._turning is not None and self._turning.active():
-                self._turning.cancel()
+            self._leave()
 
     def _check_handler(self) -> None:
         if self._handler is not None and self._handler.running:
@@ -401,50 +338,12 @@ class Client(MemoryClient):
             first = self._failures.seen[0]
             raise AssertionError(f"logged: {first.getTraceback()}") from first.value
 
-    # Behind these
-
-    def _all(self) -> list[Client]:
-        """All clients with this clock."""
-        return [one for one in _clients.values() if one.clock is self.clock]
-
-    def _turn(self) -> None:
-        """Let everything happen that can."""
-        moved = 1
-        while moved:
-            self.clock.advance(0)
-            moved = sum(client._exchange() for client in self._all())
-        for client in self._all():
-            client._tell()
-
-    def _turn_soon(self) -> None:
-        from twisted.internet import reactor
-
-        if self._turning is None or not self._turning.active():
-            self._turning = cast(Any, reactor).callLater(0, self._turn)
-
-    def _tell(self) -> None:
-        """Give out what has come to those who wait for it."""
-        while self._waiting and self._unread:
-            self._waiting.pop(0).callback(self._unread.pop(0))
-        while self._waiting and self._is_over:
-            error = AssertionError(f"no message came, and {self._situation()}")
-            self._waiting.pop(0).errback(error)
+    def _check_calls(self) -> None:
+        # Before that they may be another's.
+        is_last = not self._all()
+        if is_last and (left := self.clock.getDelayedCalls()):
+            raise AssertionError(f"delayed calls are left: {left}")
 
     def _check_open(self) -> None:
         if not self.is_open:
             raise AssertionError(f"the client can't send: {self._situation()}")
-
-    def _situation(self) -> str:
-        """How things are, for who reads of a test that fails."""
-        if self.status is None:
-            return "the handshake was not answered"
-        if self.status != 101:
-            return f"the handshake was refused: {self.status} {self.body.strip()!r}"
-        received = self._connection.received
-        if received is not None:
-            return f"the server closed: {received.code} {received.reason!r}"
-        if self._transport.is_lost:
-            return "the connection was lost"
-        if self._connection.sent is not None:
-            return "the client has closed"
-        return "the connection is open"
