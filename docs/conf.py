@@ -49,6 +49,7 @@ nitpick_ignore = [
         "<InterfaceClass twisted.internet.interfaces.IStreamServerEndpoint> | str",
     ),
     ("py:class", "twisted.internet.protocol.Factory"),
+    ("py:class", "twisted.python.failure.Failure"),
     ("py:class", "IReactorTime"),
     ("py:class", "<InterfaceClass twisted.internet.interfaces.IReactorTime>"),
     ("py:class", "<InterfaceClass twisted.internet.interfaces.IStreamServerEndpoint>"),

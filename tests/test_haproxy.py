@@ -127,7 +127,7 @@ class TestHeader:
 def test_nobody_is_named(header: bytes) -> None:
     """A proxy that speaks for itself is the client."""
     client, _, frames = outcome([header + ASKED])
-    assert client == IPv4Address("TCP", "192.168.1.1", 54321)  # StringTransport's
+    assert client == IPv4Address("TCP", "192.0.2.1", 54321)  # MemoryTransport's
     assert frames == ANSWERED
 
 

@@ -251,7 +251,7 @@ class AddressesOfAllKinds(Case):
             wires, ("192.0.2.1", "192.0.2.2", "192.0.2.1"), strict=True
         ):
             assert isinstance(wire, MemoryWire)
-            wire.transport.peerAddr = IPv4Address("TCP", host, 1)
+            wire.transport.address = IPv4Address("TCP", host, 1)
             wire.send(request())
         self.assertEqual([self.status(wire) for wire in wires], [101, 101, 429])
         wires[0].reset()

@@ -25,11 +25,12 @@ from txws_simple import (
     WebSocketPeer,
     new,
 )
+from txws_simple.memory import MemoryTransport
 
 from .held import held
 from .helpers import ACCEPT, client_frame, request
 from .ledger import WatchedCase
-from .wires import MemoryTransport, MemoryWire, SocketWire, Wire
+from .wires import MemoryWire, SocketWire, Wire
 
 TEXT = Opcode.TEXT
 CLOSE_1000 = client_frame(Opcode.CLOSE, b"\x03\xe8")
@@ -450,7 +451,7 @@ class Factories(Case):
 
         factory = WebSocketFactory(self.keep)
         protocol = factory.buildProtocol(None)
-        protocol.makeConnection(MemoryTransport(Clock()))  # type: ignore[no-untyped-call]
+        protocol.makeConnection(MemoryTransport(Clock()))
         self.assertIs(protocol.peer._session.clock, reactor)
         protocol.peer.close()
         protocol.connectionLost()

@@ -16,15 +16,14 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.epollreactor import EPollReactor
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
-from twisted.python.failure import Failure
 
 from txws_simple import WebSocketFactory
 from txws_simple.frames import Decoder, Frame
+from txws_simple.memory import MemoryTransport
 
 from .counting import Counting
 from .helpers import request
@@ -112,47 +111,11 @@ class Wire:
         self.pump()
 
 
-class MemoryTransport(StringTransport):
-    """Bytes in memory, and word of the end as a real transport gives it."""
-
-    def __init__(self, clock: Clock, address: IAddress | None = None) -> None:
-        super().__init__(peerAddress=address, lenient=True)
-        self._clock = clock
-        self.protocol: Any = None
-        self.is_lost = False
-        self.is_full = False
-
-    def write(self, data: bytes) -> None:
-        super().write(data)
-        if self.is_full and self.producer is not None:
-            self.producer.pauseProducing()
-
-    def writeSequence(self, data: Any) -> None:
-        self.write(b"".join(data))
-
-    def lose(self, error: Exception) -> None:
-        if not self.is_lost:
-            self.is_lost = True
-            if self.producer is not None:
-                self.producer.stopProducing()
-            self.protocol.connectionLost(Failure(error))
-
-    def loseConnection(self) -> None:
-        super().loseConnection()
-        if self.producer is not None:
-            raise AssertionError("a transport with a producer doesn't close")
-
-    def abortConnection(self) -> None:
-        if not self.disconnected:
-            self.disconnected = True
-            self._clock.callLater(0, self.lose, ConnectionAborted())
-
-
 class MemoryWire(Wire):
     """A connection in memory, whose transport is one of an unknown kind.
 
     Attributes:
-        address: The client's, that of StringTransport by default.
+        address: The client's, that of MemoryTransport by default.
     """
 
     address: IAddress | None = None
@@ -164,9 +127,7 @@ class MemoryWire(Wire):
 
     def pump(self) -> None:
         self.clock.advance(0)
-        if not self.transport.is_full:
-            self.got += self.transport.value()
-            self.transport.clear()
+        self.got += self.transport.take()
 
     def send(self, data: bytes) -> None:
         self.transport.protocol.dataReceived(data)
@@ -199,7 +160,7 @@ class MemoryWire(Wire):
 
     @property
     def is_paused(self) -> bool:
-        return self.transport.producerState == "paused"
+        return self.transport.is_paused
 
 
 class SocketWire(Wire):

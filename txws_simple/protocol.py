@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IAddress, IProtocolFactory
+from twisted.internet.interfaces import IAddress, IProtocolFactory, IReactorTime
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
@@ -215,6 +215,11 @@ class WebSocketFactory(Factory):
         self._pinger = _pinger_for(self._options)
         self._tally: Tally[WebSocketProtocol] = Tally()
         self._draining = Draining()
+
+    @property
+    def clock(self) -> IReactorTime | None:
+        """What schedules all that waits, if it is not the reactor."""
+        return self._options.clock
 
     def buildProtocol(self, addr: IAddress | None) -> WebSocketProtocol:
         """One protocol for each connection."""

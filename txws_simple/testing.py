@@ -1,0 +1,349 @@
+"""A WebSocket client in memory, for the tests of an application.
+
+The application's handler or factory is on one side, a client that does what the test
+says on the other.  There is no port, no thread and no sleep: a call returns when all
+that can happen has happened, and time passes when the test says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IAddress, IProtocolFactory
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+
+from .frames import CloseCode, Opcode, encode
+from .leftovers import Handler
+from .messages import as_frame, fragments
+from .peer import WebSocketPeer
+from .protocol import WebSocketFactory
+from .turns import MemoryClient, request
+
+__all__ = ["Client", "connect"]
+
+#: What a real client picks at random.
+_MASK = b"\x37\xfa\x21\x3d"
+
+
+def connect(
+    served: Callable[[WebSocketPeer], object] | IProtocolFactory,
+    path: str = "/",
+    *,
+    headers: Iterable[tuple[str, str]] = (),
+    origin: str | None = None,
+    subprotocols: Sequence[str] = (),
+    clock: Clock | None = None,
+    address: IAddress | None = None,
+) -> Client:
+    """Connect a client to an application, and do the opening handshake.
+
+    All clients with the same clock take part in what happens: to test what several
+    do together, connect each of them to the same factory.
+
+    Args:
+        served: A handler, served by a `WebSocketFactory` with all options at their
+            defaults; or a factory.
+        path: What is asked for, with a query if there is one.
+        headers: Header fields to add to the request.
+        origin: The ``Origin``, as a browser sends it.
+        subprotocols: Those that the client offers.
+        clock: What schedules all that waits; by default that of the factory, and for
+            a handler a new one.
+        address: The client's address.
+
+    Returns:
+        The client, also where the handshake was refused: see its ``status``.
+
+    Raises:
+        ValueError: For a factory that waits for another clock.
+    """
+    handler = None
+    if not IProtocolFactory.providedBy(served):
+        handler = Handler(served)
+        clock = Clock() if clock is None else clock
+        served = WebSocketFactory(handler, clock=clock)
+    factory = cast(IProtocolFactory, served)
+    client = Client(factory, _clock_of(factory, clock), address, handler)
+    fields = [("Host", "localhost"), *headers]
+    if origin is not None:
+        fields.append(("Origin", origin))
+    if subprotocols:
+        fields.append(("Sec-WebSocket-Protocol", ", ".join(subprotocols)))
+    try:
+        client.raw(request(path, fields))
+    except AssertionError:
+        client._end()
+        raise
+    return client
+
+
+def _clock_of(factory: IProtocolFactory, clock: Clock | None) -> Clock:
+    """The clock of a factory, which a test can turn."""
+    own = getattr(factory, "clock", clock)
+    if not isinstance(own, Clock):
+        raise ValueError("the factory needs a clock of the test: clock=task.Clock()")
+    if clock is not None and clock is not own:
+        raise ValueError("the factory was made with another clock")
+    return own
+
+
+class Client(MemoryClient):
+    """The client's side of a connection; made by :func:`connect`.
+
+    As a context manager it calls :meth:`finish` at the end of the block.
+
+    Attributes:
+        clock: What schedules all that waits.
+        status: The HTTP status of the handshake's answer; ``None`` before it.
+        headers: The header fields of the answer.
+        body: Its text, where the handshake was refused.
+        frames: All data frames that came, fragments one by one.
+        pings: The payloads of the pings that came; each was answered.
+        pongs: Those of the pongs.
+    """
+
+    def __init__(
+        self,
+        factory: IProtocolFactory,
+        clock: Clock,
+        address: IAddress | None,
+        handler: Handler | None,
+    ) -> None:
+        super().__init__(factory, clock, address)
+        self._handler = handler
+
+    # What the client does
+
+    def send(self, message: str | bytes, fragment_size: int | None = None) -> None:
+        """Send a whole message, str as text and bytes as binary.
+
+        Args:
+            message: The message.
+            fragment_size: The largest payload of a frame, in bytes; ``None`` for one
+                frame.
+
+        Raises:
+            AssertionError: If the connection is not open.
+        """
+        self._check_open()
+        for frame in fragments(as_frame(message), fragment_size):
+            self._put(self._connection.send(frame))
+        self._turn()
+
+    def frame(self, opcode: Opcode, data: bytes = b"", fin: bool = True) -> None:
+        """Send one frame, whether the protocol allows it here or not."""
+        self._check_open()
+        self._put(encode(opcode, data, fin, _MASK))
+        self._turn()
+
+    def ping(self, data: bytes = b"") -> None:
+        """Send a ping of up to 125 bytes; the answer is the last of ``pongs``."""
+        self._check_open()
+        self._put(self._connection.ping(data))
+        self._turn()
+
+    def raw(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self._put([data])
+        self._turn()
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Begin the closing handshake."""
+        self._check_open()
+        self._put(self._connection.close(code, reason))
+        self._turn()
+
+    def lose(self, error: Exception | None = None) -> None:
+        """Lose the connection, without a Close.
+
+        Args:
+            error: What the application's side is told; by default a
+                ``ConnectionLost``, as of a reset.  ``ConnectionDone()`` is that of an
+                end in order.
+        """
+        self._transport.lose(ConnectionLost() if error is None else error)
+        self._turn()
+
+    def stall(self) -> None:
+        """Read nothing more, not even pings: what is written from now on waits."""
+        self._transport.is_full = True
+        if self._transport.producer is not None:
+            self._transport.producer.pauseProducing()
+
+    def unstall(self) -> None:
+        """Read on."""
+        self._transport.is_full = False
+        self._turn()
+        if self._transport.producer is not None:
+            self._transport.producer.resumeProducing()
+        self._turn()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, for all clients with this clock.
+
+        It goes from one delayed call to the next, and what each of them brings about
+        happens before the next one.
+        """
+        end = self.clock.seconds() + seconds
+        while (due := self._next_due()) is not None and due < end:
+            self.clock.advance(max(due - self.clock.seconds(), 0))
+            self._turn()
+        self.clock.advance(max(end - self.clock.seconds(), 0))
+        self._turn()
+
+    def _next_due(self) -> float | None:
+        return min(
+            (call.getTime() for call in self.clock.getDelayedCalls()), default=None
+        )
+
+    # What has come
+
+    def receive(self) -> str | bytes:
+        """The next message.
+
+        Raises:
+            AssertionError: If none has come.
+        """
+        self._turn()
+        if not self._unread:
+            raise AssertionError(f"no message has come, and {self._situation()}")
+        return self._unread.pop(0)
+
+    def received(self) -> list[str | bytes]:
+        """All messages that have come and were not received yet."""
+        self._turn()
+        unread, self._unread = self._unread, []
+        return unread
+
+    def arrival(self) -> Deferred[str | bytes]:
+        """The next message, which may come later: for a test in which a reactor runs.
+
+        Returns:
+            A Deferred of the message.
+
+        Errors:
+            `AssertionError` if the connection ends before one has come.
+        """
+        self._transport.moved = self._turn_soon
+        arrival: Deferred[str | bytes] = Deferred(self._waiting.remove)
+        self._waiting.append(arrival)
+        self._turn()
+        return arrival
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The subprotocol agreed on."""
+        return self.headers.get("Sec-WebSocket-Protocol")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the handshake was accepted, and nobody has begun to end it."""
+        self._turn()
+        return self.status == 101 and not self._is_over
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the application reads nothing; what is sent waits for it."""
+        self._turn()
+        return self._transport.is_paused
+
+    @property
+    def close_code(self) -> int | None:
+        """The code of the Close that came.
+
+        It is 1005 for one without a code, 1006 where the connection ended without
+        one, and ``None`` before that.
+        """
+        self._turn()
+        if self._connection.received is not None:
+            return self._connection.received.code
+        return CloseCode.ABNORMAL if self._transport.is_lost else None
+
+    @property
+    def close_reason(self) -> str:
+        """The reason given with it."""
+        received = self._connection.received
+        return received.reason if received is not None else ""
+
+    def flush_failures(self, *kinds: type[BaseException]) -> list[Failure]:
+        """What was logged as a failure since the client connected, and forget it.
+
+        A test that makes a handler fail takes the failure out by this; of all others
+        :meth:`finish` complains.  Trial has a ``flushLoggedErrors`` of its own, which
+        is to be called as well.
+
+        Args:
+            *kinds: The exceptions meant; all if none is given.
+        """
+        wanted = kinds or (BaseException,)
+        flushed = [one for one in self._failures.seen if one.check(*wanted)]
+        for client in self._all():
+            client._failures.forget(flushed)
+        return flushed
+
+    # Its end
+
+    def finish(self) -> None:
+        """End the connection, if it has not ended, and look at what it leaves behind.
+
+        A connection that is open is closed with code 1000.
+
+        Raises:
+            AssertionError: If a handler that was given to :func:`connect` still waits;
+                if something was logged as a failure; or if, after the last client of
+                its clock, a delayed call is left.
+        """
+        if self._takes_part:
+            self._end()
+            self._check_handler()
+            self._check_failures()
+            self._check_calls()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.finish()
+        elif self._takes_part:
+            # What went wrong first is what there is to be told.
+            self._end()
+
+    def _end(self) -> None:
+        try:
+            if self._transport.is_full:
+                self.lose()
+            if self.is_open:
+                self.close()
+            self.lose(ConnectionDone())
+        finally:
+            self._leave()
+
+    def _check_handler(self) -> None:
+        if self._handler is not None and self._handler.running:
+            raise AssertionError("the handler still waits, without a connection")
+
+    def _check_failures(self) -> None:
+        if self._failures.seen:
+            first = self._failures.seen[0]
+            raise AssertionError(f"logged: {first.getTraceback()}") from first.value
+
+    def _check_calls(self) -> None:
+        # Before that they may be another's.
+        is_last = not self._all()
+        if is_last and (left := self.clock.getDelayedCalls()):
+            raise AssertionError(f"delayed calls are left: {left}")
+
+    def _check_open(self) -> None:
+        if not self.is_open:
+            raise AssertionError(f"the client can't send: {self._situation()}")

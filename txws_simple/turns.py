@@ -1,0 +1,241 @@
+"""Clients in memory, which take turns with the application until nothing happens.
+
+Each reads what it is sent, and answers pings and Closes.  What it says by itself is for
+:mod:`.testing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import count
+from typing import Any, cast
+from weakref import WeakValueDictionary
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocolFactory
+from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
+
+from .connection import Connection
+from .frames import Frame, Opcode
+from .headers import Headers
+from .leftovers import Failures
+from .memory import MemoryTransport
+
+__all__ = ["MemoryClient", "request"]
+
+#: A bound that no message meets: what is tested is the other side.
+_BOUNDLESS = 1 << 62
+
+#: What a real client picks at random.
+_KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+
+#: After so many turns the two sides are taken to go on for ever.
+_TURNS = 10_000
+
+#: The clients that take part, in their order.
+_clients: WeakValueDictionary[int, MemoryClient] = WeakValueDictionary()
+_numbers = count()
+
+
+def request(path: str, fields: Iterable[tuple[str, str]]) -> bytes:
+    """The bytes of an opening handshake (RFC 6455, section 4.1)."""
+    lines = [
+        f"GET {path} HTTP/1.1",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {_KEY}",
+        "Sec-WebSocket-Version: 13",
+        *(f"{name}: {value}" for name, value in fields),
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+class MemoryClient:
+    """The client's end of a connection, which takes its turns when it is told so.
+
+    Pings and Closes that come are answered.
+
+    Args:
+        factory: Builds the protocol of the other end.
+        clock: Schedules what a reactor would.
+        address: The client's.
+    """
+
+    def __init__(
+        self, factory: IProtocolFactory, clock: Clock, address: IAddress | None
+    ) -> None:
+        self.clock = clock
+        self.status: int | None = None
+        self.headers = Headers()
+        self.body = ""
+        self.frames: list[Frame] = []
+        self.pings: list[bytes] = []
+        self.pongs: list[bytes] = []
+        self._head = b""  # of the answer, until it is whole
+        self._unsent: list[bytes] = []
+        self._unread: list[str | bytes] = []
+        self._is_busy = False
+        self._connection = Connection(
+            client=True,
+            max_frame_size=_BOUNDLESS,
+            max_message_size=None,
+            max_fragments=None,
+        )
+        self._transport = MemoryTransport(clock, address)
+        protocol: Any = factory.buildProtocol(self._transport.getPeer())
+        if protocol is None:
+            raise AssertionError("the factory takes no more connections")
+        self._transport.protocol = protocol
+        protocol.makeConnection(self._transport)
+        self._waiting: list[Deferred[str | bytes]] = []
+        self._turning: IDelayedCall | None = None
+        self._failures = Failures()
+        globalLogPublisher.addObserver(self._failures)
+        self._number = next(_numbers)
+        _clients[self._number] = self
+
+    # Who takes part
+
+    @property
+    def _takes_part(self) -> bool:
+        return self._number in _clients
+
+    def _leave(self) -> None:
+        """Take no more turns."""
+        del _clients[self._number]
+        globalLogPublisher.removeObserver(self._failures)
+        if self._turning is not None and self._turning.active():
+            self._turning.cancel()
+
+    def _all(self) -> list[MemoryClient]:
+        """All clients with this clock."""
+        return [one for one in _clients.values() if one.clock is self.clock]
+
+    def _turn(self) -> None:
+        """Let everything happen that can."""
+        for _ in range(_TURNS):
+            self.clock.advance(0)
+            if not sum(client._exchange() for client in self._all()):
+                break
+        else:
+            raise AssertionError("the two sides answer each other without end")
+        for client in self._all():
+            client._tell()
+
+    def _turn_soon(self) -> None:
+        from twisted.internet import reactor
+
+        if self._turning is None or not self._turning.active():
+            self._turning = cast(Any, reactor).callLater(0, self._turn)
+
+    def _tell(self) -> None:
+        """Give out what has come to those who wait for it."""
+        while self._waiting and self._unread:
+            self._waiting.pop(0).callback(self._unread.pop(0))
+        while self._waiting and self._is_silent:
+            error = AssertionError(f"no message came, and {self._situation()}")
+            self._waiting.pop(0).errback(error)
+
+    # How things are
+
+    @property
+    def _is_silent(self) -> bool:
+        """Whether nothing more will come."""
+        return self._transport.is_lost or self._connection.over
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether somebody has begun to end the connection."""
+        return self._is_silent or self._connection.sent is not None
+
+    def _situation(self) -> str:
+        """How things are, for who reads of a test that fails."""
+        if self.status is None:
+            return "the handshake was not answered"
+        if self.status != 101:
+            return f"the handshake was refused: {self.status} {self.body.strip()!r}"
+        received = self._connection.received
+        if received is not None:
+            return f"the server closed: {received.code} {received.reason!r}"
+        if self._transport.is_lost:
+            return "the connection was lost"
+        if self._connection.sent is not None:
+            return "the client has closed"
+        return "the connection is open"
+
+    # One turn
+
+    def _put(self, pieces: Iterable[bytes | memoryview]) -> None:
+        """Send this in the next turn."""
+        if data := b"".join(pieces):
+            self._unsent.append(data)
+
+    def _exchange(self) -> bool:
+        """Take a turn: let bytes go one way or the other; whether anything did."""
+        if self._is_busy or self._transport.is_lost:
+            return False
+        self._is_busy = True
+        try:
+            return self._deliver() or self._read() or self._let_end()
+        finally:
+            self._is_busy = False
+
+    def _deliver(self) -> bool:
+        if not self._unsent or self._transport.is_paused:
+            return False
+        self._transport.protocol.dataReceived(self._unsent.pop(0))
+        return True
+
+    def _read(self) -> bool:
+        data = self._transport.take()
+        if not data:
+            return False
+        if self.status is None:
+            data = self._read_head(data)
+        if self.status == 101:
+            self._hear(data)
+        else:
+            self.body += data.decode()
+        return True
+
+    def _let_end(self) -> bool:
+        """The application's side ends the connection: so does this one."""
+        if self._transport.disconnecting and not self._transport.is_full:
+            self._transport.lose(ConnectionDone())
+        return self._transport.is_lost
+
+    def _read_head(self, data: bytes) -> bytes:
+        """The answer to the handshake, and what came behind it."""
+        head, end, rest = (self._head + data).partition(b"\r\n\r\n")
+        if not end:
+            self._head = head
+            return b""
+        first, *lines = head.decode("latin-1").split("\r\n")
+        self.status = int(first.split(" ")[1])
+        self.headers = Headers.parsed(lines)
+        return rest
+
+    def _hear(self, data: bytes) -> None:
+        connection = self._connection
+        for frame in connection.receive(data):
+            self.frames.append(frame)
+            if frame.fin:
+                self._unread.append(self._last_message())
+        if connection.violation is not None:
+            raise AssertionError("the protocol was broken") from connection.violation
+        for payload in connection.pings:
+            if connection.sent is None:
+                self._put(connection.pong(payload))
+        self.pings += connection.pings
+        self.pongs += connection.pongs
+        self._put(connection.answer())
+
+    def _last_message(self) -> str | bytes:
+        """The last frame, with those before it up to one that begins a message."""
+        first = len(self.frames) - 1
+        while self.frames[first].opcode is Opcode.CONTINUATION:
+            first -= 1
+        data = b"".join(frame.data for frame in self.frames[first:])
+        return data.decode() if self.frames[first].opcode is Opcode.TEXT else data
