@@ -455,9 +455,10 @@ def test_a_handler_that_fails(ledger: Ledger) -> None:
 
 def test_a_failure_is_flushed_for_all(ledger: Ledger) -> None:
     factory = WebSocketFactory(lambda peer: 1 / 0, clock=Clock())
-    with connect(factory) as one, connect(factory) as two:
+    with connect(echo) as other, connect(factory) as one, connect(factory) as two:
         assert len(one.flush_failures(ZeroDivisionError)) == 2
         assert two.flush_failures() == []
+        assert other.flush_failures() == []
     ledger.forgive(list(ledger.failures))
 
 
