@@ -27,6 +27,7 @@ from txws_simple import (
     WebSocketPeer,
 )
 from txws_simple.memory import MemoryTransport
+from txws_simple.policies import LimitedFactory, Limits
 from txws_simple.testing import Client, connect
 
 from .ledger import Ledger, WatchedCase
@@ -342,6 +343,29 @@ def test_clients_of_one_factory() -> None:
         assert bob.received() == ["alone"]
 
 
+def test_clients_of_a_factory_with_limits() -> None:
+    """Another kind of factory is as good, and sees the address."""
+    factory = LimitedFactory(echo, Limits(max_per_address=1), clock=Clock())
+    home, away = (IPv4Address("TCP", f"192.0.2.{host}", 1) for host in (1, 2))
+    with (
+        connect(factory, address=home) as first,
+        connect(factory, address=home) as second,
+        connect(factory, address=away) as third,
+    ):
+        assert [one.status for one in (first, second, third)] == [101, 429, 101]
+
+
+def test_a_factory_that_is_drained() -> None:
+    factory = WebSocketFactory(echo, clock=Clock())
+    drained: list[None] = []
+    with connect(factory) as quick, connect(factory) as stalled:
+        stalled.stall()
+        factory.drain(timeout=5).addCallback(drained.append)
+        assert (quick.close_code, drained) == (1001, [])
+        quick.advance(5)
+        assert (stalled.close_code, drained) == (1006, [None])
+
+
 def test_a_client_that_is_used_within_the_application() -> None:
     """What it sends arrives after what the application is at."""
     seen: list[object] = []
@@ -455,9 +479,10 @@ def test_a_handler_that_fails(ledger: Ledger) -> None:
 
 def test_a_failure_is_flushed_for_all(ledger: Ledger) -> None:
     factory = WebSocketFactory(lambda peer: 1 / 0, clock=Clock())
-    with connect(factory) as one, connect(factory) as two:
+    with connect(echo) as other, connect(factory) as one, connect(factory) as two:
         assert len(one.flush_failures(ZeroDivisionError)) == 2
         assert two.flush_failures() == []
+        assert other.flush_failures() == []
     ledger.forgive(list(ledger.failures))
 
 

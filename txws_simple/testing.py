@@ -282,8 +282,7 @@ class Client(MemoryClient):
         """
         wanted = kinds or (BaseException,)
         flushed = [one for one in self._failures.seen if one.check(*wanted)]
-        for client in self._all():
-            client._failures.forget(flushed)
+        self._forget(flushed)
         return flushed
 
     # Its end

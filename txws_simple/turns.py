@@ -16,6 +16,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocolFactory
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
 
 from .connection import Connection
 from .frames import Frame, Opcode
@@ -112,6 +113,11 @@ class MemoryClient:
     def _all(self) -> list[MemoryClient]:
         """All clients with this clock."""
         return [one for one in _clients.values() if one.clock is self.clock]
+
+    def _forget(self, failures: list[Failure]) -> None:
+        """These were expected; every client has seen them, whatever its clock."""
+        for client in _clients.values():
+            client._failures.forget(failures)
 
     def _turn(self) -> None:
         """Let everything happen that can."""
