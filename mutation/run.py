@@ -37,6 +37,7 @@ TESTS = (
     "outbox",
     "peer",
     "protocol",
+    "watching",
 )
 
 _OPTIONS = (
