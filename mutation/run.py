@@ -23,22 +23,16 @@ from .prepare import ROOT
 
 __all__ = ["Run"]
 
-#: The files of tests that are run.  None of them needs the global reactor, which all
-#: forks would share.
-TESTS = (
-    "connection",
-    "faults",
-    "frames",
-    "handshake",
-    "inbox",
-    "limits",
-    "machine",
-    "messages",
-    "outbox",
-    "peer",
-    "protocol",
-    "watching",
-)
+#: The files of tests that are run for each module: its own, and those of the layers
+#: above it that are quick for what they look at.  None of them needs the global
+#: reactor, which all forks would share.
+TESTS = {
+    "frames": ("frames", "connection", "messages"),
+    "handshake": ("handshake", "protocol"),
+    "connection": ("connection", "messages", "peer"),
+    "inbox": ("inbox", "peer", "watching", "faults", "machine"),
+    "outbox": ("outbox", "peer", "protocol", "faults", "machine"),
+}
 
 _OPTIONS = (
     "-qs",
@@ -81,7 +75,9 @@ class Run:
         Raises:
             RuntimeError: If a test fails without any mistake.
         """
-        files = [str(ROOT / "tests" / f"test_{name}.py") for name in TESTS]
+        modules = dict.fromkeys(mutant.module for mutant in self._mutants)
+        files = dict.fromkeys(_file(name) for one in modules for name in TESTS[one])
+        os.chdir(ROOT)  # tests are known by their paths from there
         if pytest.main([*_OPTIONS, *files], plugins=[self]):
             raise RuntimeError("the tests can't be run")
 
@@ -145,7 +141,9 @@ class Run:
     def _start(self, mutant: Mutant) -> Fork:
         module = self._modules[mutant.module]
         lines = span(mutant.original, mutant.line)
-        tests = self._coverage.tests(mutant.module, lines)
+        files = tuple(f"{_file(name)}::" for name in TESTS[mutant.module])
+        covering = self._coverage.tests(mutant.module, lines)
+        tests = [test for test in covering if test.startswith(files)]
         likely = set(self._killers)
         tests.sort(key=lambda test: test not in likely)
 
@@ -197,6 +195,10 @@ class Run:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             self._failed(report)
+
+
+def _file(name: str) -> str:
+    return f"tests/test_{name}.py"
 
 
 class Impatience:
