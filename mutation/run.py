@@ -14,6 +14,7 @@ from itertools import islice
 from typing import BinaryIO
 
 import pytest
+from twisted.internet.epollreactor import EPollReactor
 
 from .coverage import Coverage, Lines, Seconds, Witness, span
 from .forks import Fork
@@ -171,6 +172,8 @@ class Run:
     # In a fork
 
     def _run_tests(self, tests: list[str], witness: Witness) -> None:
+        # That of the collection would be one that all forks share.
+        import_module("tests.wires").SocketWire.reactor = EPollReactor()
         following: Iterable[str | None] = [*tests[1:], None]
         for test, after in zip(tests, following, strict=True):
             witness.begin(test)

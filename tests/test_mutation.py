@@ -18,7 +18,7 @@ from mutation.forks import Fork
 from mutation.graft import graft
 from mutation.mutant import Mutant, Outcome, outcome
 from mutation.report import report
-from mutation.survivors import SURVIVORS
+from mutation.survivors import SURVIVORS, read
 
 SOURCE = '''\
 """A module to be changed."""
@@ -203,3 +203,14 @@ def test_a_run_that_says_nothing() -> None:
 
 def test_each_known_survivor_has_a_reason() -> None:
     assert SURVIVORS and all(reason.endswith(".") for reason in SURVIVORS.values())
+    assert read("# Why.\na: b -> c\nd: e -> f\n\n# No.\ng: h -> i\n") == {
+        "a: b -> c": "Why.",
+        "d: e -> f": "Why.",
+        "g: h -> i": "No.",
+    }
+
+
+@pytest.mark.parametrize("text", ["a\n", "# Why.\na\n\nb\n", "# Why.\na\na\n"])
+def test_a_known_survivor_without_a_reason(text: str) -> None:
+    with pytest.raises(ValueError, match="without a reason, or twice"):
+        read(text)
