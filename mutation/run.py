@@ -8,9 +8,9 @@ import pickle
 import resource
 import signal
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
-from itertools import islice
+from itertools import islice, pairwise
 from typing import BinaryIO
 
 import pytest
@@ -174,8 +174,7 @@ class Run:
     def _run_tests(self, tests: list[str], witness: Witness) -> None:
         # That of the collection would be one that all forks share.
         import_module("tests.wires").SocketWire.reactor = EPollReactor()
-        following: Iterable[str | None] = [*tests[1:], None]
-        for test, after in zip(tests, following, strict=True):
+        for test, after in pairwise([*tests, ""]):
             witness.begin(test)
             item = self._items[test]
             item.config.hook.pytest_runtest_protocol(

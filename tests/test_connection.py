@@ -945,14 +945,27 @@ def test_a_violation_is_no_closing_handshake(client: bool) -> None:
 def test_each_segment_brings_its_own(client: bool) -> None:
     """Pings and pongs are those of the last segment, not of all."""
     side = connection(client)
+    side.receive(wire([text(b"0")], client))
+    assert side.has_control is False
     side.receive(wire([ping(b"1"), pong(b"2"), pong(b"3")], client))
     assert (side.pings, side.pongs) == ([b"1"], [b"2", b"3"])
     side.receive(wire([ping(b"4")], client))
     assert (side.pings, side.pongs) == ([b"4"], [])
+    assert side.has_control is True
     side.receive(wire([close(1000)], client))
     assert (side.pings, bool(side.answer())) == ([], True)
     side.receive(b"")
     assert side.answer() == []
+
+
+@roles
+def test_receiving_is_within_a_frame_or_a_message(client: bool) -> None:
+    side = connection(client)
+    assert not side.is_receiving
+    data = wire([begin(b"a"), ping(), last(b"b")], client)
+    for i in range(len(data)):
+        side.receive(data[i : i + 1])
+        assert side.is_receiving is (i < len(data) - 1)
 
 
 @pytest.mark.parametrize("code", UNSENDABLE)
@@ -1121,6 +1134,32 @@ def test_limits_are_for_what_arrives() -> None:
 
 
 # Taking back
+
+
+def test_a_message_that_is_packed() -> None:
+    """The same bytes, where a whole message may be sent; else none at all."""
+    side = connection()
+    assert side.pack("a") == b"".join(connection().send(Frame(TEXT, b"a")))
+    assert side.pack(b"a") == b"".join(connection().send(Frame(BINARY, b"a")))
+    side.send(Frame(TEXT, b"a", False))
+    assert side.pack("b") is None
+    side.send(Frame(CONTINUATION, b"c"))
+    assert side.pack("d") is not None
+    side.close(1000)
+    assert side.pack("e") is None
+    assert connection(client=True).pack("a") is None
+
+
+def test_a_packed_message_keeps_the_last_fragment() -> None:
+    """It counts as any other; one that was not packed does not."""
+    side = connection()
+    side.send(Frame(TEXT, b"a", False))
+    states = send(side, CONTINUATION, b"b")
+    assert side.pack("\ud800") is None
+    assert side.take_back(*states)
+    states = send(side, CONTINUATION, b"b")
+    assert side.pack("c") is not None
+    assert not side.take_back(*states)
 
 
 def send(side: Connection, *frame: Any) -> tuple[Any, Any]:
