@@ -55,10 +55,11 @@ class Lines:
 
     def begin(self, test: str) -> None:
         self._test = test
+        self._before = sys.gettrace()
         sys.settrace(self._trace)
 
     def end(self, test: str) -> None:
-        sys.settrace(None)
+        sys.settrace(self._before)
 
     def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
         is_ours = frame.f_code.co_filename in self._modules

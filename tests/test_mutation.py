@@ -95,6 +95,8 @@ def killed_by(number: int) -> object:
     return lambda _pipe: os.kill(os.getpid(), number)
 
 
+# Threads that other tests have left are of no use to these forks.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_outcomes() -> None:
     """As the process ends, so the mutant."""
 
