@@ -220,7 +220,7 @@ def _is_extension(text: str) -> bool:
 def _is_parameter(text: str) -> bool:
     name, equals, value = text.partition("=")
     value = value.strip(" \t")
-    if len(value) >= 2 and value[0] == value[-1] == '"':
+    if value[:1] == value[-1:] == '"':
         # What is quoted has to be a token once unquoted.
         value = _unquote(value[1:-1])
     return is_token(name.strip(" \t")) and (not equals or is_token(value))
