@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from importlib import import_module
 from itertools import islice, pairwise
+from types import ModuleType
 from typing import BinaryIO
 
 import pytest
@@ -66,6 +67,8 @@ class Run:
         self._mutants = mutants
         self._jobs = jobs
         self._items: dict[str, pytest.Item] = {}
+        self._modules: dict[str, ModuleType] = {}
+        self._coverage = Coverage({}, {})
         self._killers: deque[str] = deque(maxlen=12)  # the latest ones
         self._failed = self._ignore
         self.outcomes: dict[Mutant, Outcome] = {}
@@ -91,10 +94,9 @@ class Run:
         if session.testsfailed:
             raise session.Failed("a file of tests can't be imported")
         self._items = {item.nodeid: item for item in session.items}
-        self._modules = {
-            name: import_module(f"txws_simple.{name}")
-            for name in dict.fromkeys(mutant.module for mutant in self._mutants)
-        }
+        for mutant in self._mutants:
+            name = mutant.module
+            self._modules[name] = import_module(f"txws_simple.{name}")
         _freeze()
         self._look()
         gc.freeze()  # what was seen, for else each collection in a fork goes through it
@@ -187,7 +189,8 @@ class Run:
         self._failed = self._end
 
     def _end(self, report: pytest.TestReport) -> None:
-        self._pipe.write(f"{report.nodeid}\n{report.longreprtext}\n".encode())
+        # No more than a pipe takes: it is read when this process has ended.
+        self._pipe.write(f"{report.nodeid}\n{report.longreprtext}"[:10_000].encode())
         self._pipe.flush()
         os._exit(1)
 
