@@ -945,14 +945,50 @@ def test_a_violation_is_no_closing_handshake(client: bool) -> None:
 def test_each_segment_brings_its_own(client: bool) -> None:
     """Pings and pongs are those of the last segment, not of all."""
     side = connection(client)
+    side.receive(wire([text(b"0")], client))
+    assert side.has_control is False
+    assert [*side.pings, *side.pongs] == []
     side.receive(wire([ping(b"1"), pong(b"2"), pong(b"3")], client))
     assert (side.pings, side.pongs) == ([b"1"], [b"2", b"3"])
     side.receive(wire([ping(b"4")], client))
     assert (side.pings, side.pongs) == ([b"4"], [])
+    assert side.has_control is True
+    large = wire([ping(b"5"), binary(bytes(100))], client)
+    side.receive(large[:-20])
+    assert side.pings == [b"5"]
+    side.receive(large[-20:-10])
+    assert side.pings == []
+    side.receive(large[-10:])
     side.receive(wire([close(1000)], client))
     assert (side.pings, bool(side.answer())) == ([], True)
     side.receive(b"")
     assert side.answer() == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"max_message_size": 3}, "message is over 3 bytes"),
+        ({"max_fragments": 2}, "message has over 2 fragments"),
+    ],
+    ids=["size", "fragments"],
+)
+def test_a_message_over_a_limit_is_told_of_it(
+    limits: dict[str, int], reason: str
+) -> None:
+    side = connection(**limits)
+    side.receive(wire([begin(b"ab"), more(b"c"), more(b"d")], False))
+    assert side.violation is not None and side.violation.reason == reason
+
+
+@roles
+def test_receiving_is_within_a_frame_or_a_message(client: bool) -> None:
+    side = connection(client)
+    assert not side.is_receiving
+    data = wire([begin(b"a"), ping(), last(b"b")], client)
+    for i in range(len(data)):
+        side.receive(data[i : i + 1])
+        assert side.is_receiving is (i < len(data) - 1)
 
 
 @pytest.mark.parametrize("code", UNSENDABLE)
@@ -987,7 +1023,7 @@ def test_pings_and_pongs(data: bytes, client: bool) -> None:
 
 def test_a_ping_that_is_too_large() -> None:
     """RFC 6455, section 5.5: 125 bytes and no more."""
-    with pytest.raises(ValueError, match="125"):
+    with pytest.raises(ValueError, match=r"^ping is over 125 bytes$"):
         connection().ping(bytes(126))
 
 
@@ -1027,6 +1063,24 @@ def test_an_opcode_that_is_none_of_data(opcode: Any, fin: bool) -> None:
     side.send(Frame(TEXT, b"a", False))
     refuse(side, opcode, b"", fin)
     side.send(Frame(CONTINUATION, b"b"))
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (Frame(PING, b""), f"{PING!r} is not the opcode of a data frame"),
+        (Frame(TEXT, b""), "new message inside a fragmented one"),
+        (Frame(TEXT, b"", False), "new message inside a fragmented one"),
+        (Frame(CONTINUATION, b"\xff"), "text is not UTF-8"),
+    ],
+    ids=["opcode", "message", "first fragment", "text"],
+)
+def test_a_refusal_says_why(frame: Frame, reason: str) -> None:
+    side = connection()
+    side.send(Frame(TEXT, b"a", False))
+    with pytest.raises(ValueError) as refused:
+        side.send(frame)
+    assert str(refused.value) == reason
 
 
 @pytest.mark.parametrize("opcode", [0, 1, 2])
@@ -1121,6 +1175,45 @@ def test_limits_are_for_what_arrives() -> None:
 
 
 # Taking back
+
+
+def test_a_message_that_is_packed() -> None:
+    """The same bytes, where a whole message may be sent; else none at all."""
+    side = connection()
+    assert side.pack("a") == b"".join(connection().send(Frame(TEXT, b"a")))
+    assert side.pack(b"a") == b"".join(connection().send(Frame(BINARY, b"a")))
+    side.send(Frame(TEXT, b"a", False))
+    assert side.pack("b") is None
+    side.send(Frame(CONTINUATION, b"c"))
+    assert side.pack("d") is not None
+    side.close(1000)
+    assert side.pack("e") is None
+    assert connection(client=True).pack("a") is None
+
+
+@pytest.mark.parametrize("packed", [1, 2])
+def test_whatever_was_sent_behind_a_message_counts(packed: int) -> None:
+    """Whether it was packed or not."""
+    side = connection()
+    states = send(side, TEXT, b"a")
+    for _ in range(packed):
+        assert side.pack("b") is not None
+    assert not side.take_back(*states)
+    for _ in range(packed):
+        side.send(Frame(TEXT, b"c"))
+    assert not side.take_back(*states)
+
+
+def test_a_packed_message_keeps_the_last_fragment() -> None:
+    """It counts as any other; one that was not packed does not."""
+    side = connection()
+    side.send(Frame(TEXT, b"a", False))
+    states = send(side, CONTINUATION, b"b")
+    assert side.pack("\ud800") is None
+    assert side.take_back(*states)
+    states = send(side, CONTINUATION, b"b")
+    assert side.pack("c") is not None
+    assert not side.take_back(*states)
 
 
 def send(side: Connection, *frame: Any) -> tuple[Any, Any]:

@@ -170,6 +170,19 @@ def test_nothing_is_parsed_after_a_violation(masked: bool) -> None:
 
 
 @roles
+def test_idle_is_between_two_frames(masked: bool) -> None:
+    """Before the first, too, but not within one, nor after a violation."""
+    reader = decoder(masked)
+    data = wire(Frame(Opcode.TEXT, b"ab"), masked)
+    assert reader.is_idle is True
+    for segment in (data[:1], data[1:-1], data[-1:]):
+        reader.receive(segment)
+        assert reader.is_idle is (segment == data[-1:])
+    reader.receive(data + b"\xc1\x00")
+    assert reader.is_idle is False
+
+
+@roles
 def test_the_unfinished_frame_shows_the_latest_segment(masked: bool) -> None:
     """Unmasked at the right turn of the key, and never twice."""
     reader = decoder(masked)
@@ -221,6 +234,19 @@ def test_tiny_segments_do_not_multiply(masked: bool) -> None:
     data = wire(Frame(Opcode.BINARY, bytes(1 << 15)), masked)[:-1]
     segments = [data[i : i + 1] for i in range(len(data))]
     assert held(decoder(masked), segments) < 4 << 15
+
+
+@roles
+def test_a_beginning_holds_no_frames_before_it(masked: bool) -> None:
+    """A little of a frame does not keep the segment that it came in."""
+    before = wire(Frame(Opcode.BINARY, bytes(1 << 19)), masked)
+    reader = decoder(masked)
+    tracemalloc.start()
+    try:
+        reader.receive(before + wire(Frame(Opcode.BINARY, bytes(9000)), masked)[:5000])
+        assert tracemalloc.get_traced_memory()[0] < 1 << 14
+    finally:
+        tracemalloc.stop()
 
 
 @roles

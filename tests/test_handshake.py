@@ -279,6 +279,10 @@ EXTENSIONS = {
     "more behind the quotes": gets(400, extends('a; b="c"d')),
     "one of two malformed": gets(400, extends("a, b;")),
     "one of two lines malformed": gets(400, extends("a", "b;")),
+    "capitals": gets(101, extends("X; X=X; X")),
+    "a name behind another blank": gets(400, extends("a;\xa0b")),
+    "a parameter before another blank": gets(400, extends("a; b\xa0=c")),
+    "a value behind another blank": gets(400, extends("a; b=\xa0c")),
     "8 kB, well formed": gets(101, extends("a" + ";b=c" * 2000)),
     "8 kB of semicolons": gets(400, extends("a" + ";" * 8000)),
     "8 kB of quotes": gets(400, extends("a; b=" + '"' * 8000)),
@@ -429,6 +433,30 @@ def test_refusal_repeats_nothing(data: bytes) -> None:
     assert WORD.lower() not in str(result).lower()
 
 
+REASONS = {
+    "request has a body": length("1"),
+    "malformed Upgrade": upgrade("(websocket"),
+    "this is a WebSocket": upgrade("h2c"),
+    "Connection is not Upgrade": connection("close"),
+    "more than one Sec-WebSocket-Version": version("13, 8"),
+    "Sec-WebSocket-Version is not 13": version("8"),
+    "Sec-WebSocket-Key is not 16 bytes in base64": key("a"),
+    "more than one Sec-WebSocket-Key": with_line(f"Sec-WebSocket-Key: {KEY}"),
+    "malformed Sec-WebSocket-Protocol": offers("("),
+    "subprotocol offered twice": offers("a", "a"),
+    "malformed Sec-WebSocket-Extensions": extends("a;"),
+    "more than one Origin": with_line("Origin: null", "Origin: null"),
+    "origin is not allowed": with_line("Origin: null"),
+}
+
+
+@pytest.mark.parametrize(("reason", "data"), REASONS.items(), ids=REASONS)
+def test_a_refusal_says_why(reason: str, data: bytes) -> None:
+    """To whoever looks at the response of a client that does not get in."""
+    refused = answer([data], origins=OURS)
+    assert refused is not None and refused.body == f"{reason}\n"
+
+
 def test_accept() -> None:
     """RFC 6455, section 1.3, byte for byte."""
     assert accept(sample(), None) == (
@@ -499,7 +527,7 @@ class TestResponse:
 
     def test_101_has_no_body(self) -> None:
         """What follows a 101 is frames."""
-        with pytest.raises(ValueError, match="no body"):
+        with pytest.raises(ValueError, match=r"^a 101 has no body$"):
             Response(body="a")
 
     @pytest.mark.parametrize("status", [101, 403])

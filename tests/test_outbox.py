@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
+from collections.abc import Callable
 
 from twisted.internet.defer import CancelledError
 from zope.interface import implementer
@@ -22,15 +24,21 @@ class Outlet:
         self.room = room
         self.lent = 0
         self.taken = b""
-        self.calls = 0
+        self.given: list[list[int]] = []  # the sizes of the pieces, call by call
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    @property
+    def calls(self) -> int:
+        return len(self.given)
 
     def send(self, pieces: list[bytes], size: int) -> int:
-        self.calls += 1
+        self.given.append([len(piece) for piece in pieces])
         data = b"".join(map(bytes, pieces))
         assert len(data) == size
         count = min(self.room, size)
         self.taken += data[:count]
         self.room -= count
+        self.meanwhile()
         return count
 
     def finish(self) -> None:
@@ -61,6 +69,18 @@ class Cases(WatchedCase):
         self.outbox.open(self.outlet, b"first")
         self.assertEqual(self.outlet.taken, b"firstabc")
         self.assertEqual((self.successResultOf(write), self.outbox.buffered), (3, 0))
+
+    def test_what_goes_before_all_else(self) -> None:
+        """It counts for nobody: no write has gone with it."""
+        writes = [self.outbox.write([b"a"]), self.outbox.write([b"b"])]
+        self.outlet.room = 3
+        self.outbox.open(self.outlet, b"first")
+        self.assertEqual(self.outbox.buffered, 4)
+        for room, called in ((0, [False] * 2), (2, [False] * 2), (1, [True, False])):
+            self.outlet.room = room
+            self.outbox.go_on(0)
+            self.assertEqual([write.called for write in writes], called)
+        self.assertEqual(self.outlet.taken, b"firsta")
 
     def test_cut_at_every_byte(self) -> None:
         """However little is taken at a time, every byte goes once, in order."""
@@ -107,6 +127,41 @@ class Cases(WatchedCase):
         self.outbox.uncork()
         self.assertEqual(self.outlet.taken, b"".join(b"%04d" % n for n in range(2000)))
 
+    def test_small_pieces_go_joined(self) -> None:
+        """Those of many bytes go as they are, and no more than a batch in one call."""
+        for size, pieces in (
+            (4096, [8192]),
+            (4097, [4097, 4097]),
+            (40_000, [40_000] * 2),
+        ):
+            self.setUp()
+            self.open()
+            self.outbox.cork()
+            for _ in range(2):
+                self.outbox.write_packed(bytes(size))
+            self.outbox.uncork()
+            self.assertEqual(self.outlet.given, [pieces])
+
+    def test_a_batch_at_a_time(self) -> None:
+        self.open(0)
+        for _ in range(5):
+            self.outbox.write([bytes(30_000)])
+        self.outlet.given.clear()
+        self.outlet.room = 1 << 30
+        self.outbox.go_on(0)
+        self.assertEqual(self.outlet.given, [[30_000] * 3, [30_000] * 2])
+
+    def test_the_way_out_goes_on_at_once(self) -> None:
+        """A transport may tell so while it is given something."""
+        self.open(0)
+        self.outbox.write([bytes(40_000)])
+        self.outbox.write([b"a" * 40_000])
+        self.outlet.room = 1 << 30
+        self.outlet.meanwhile = lambda: self.outbox.go_on(0)
+        self.outbox.go_on(0)
+        self.assertEqual(self.outlet.taken, bytes(40_000) + b"a" * 40_000)
+        self.assertEqual(self.outbox.buffered, 0)
+
     def test_bytes_that_left_meanwhile(self) -> None:
         self.open(0)
         write = self.outbox.write([b"abc"])
@@ -127,6 +182,49 @@ class Cases(WatchedCase):
         self.outbox.go_on(1)
         self.assertEqual((self.outbox.buffered, self.outlet.taken), (0, b""))
 
+    def test_withdrawing_before_there_is_a_way_out(self) -> None:
+        """Nothing of it stays, however often."""
+        tracemalloc.start()
+        try:
+            for _ in range(5000):
+                write = self.outbox.write([b"a"])
+                write.cancel()
+                self.failureResultOf(write, CancelledError)
+            self.assertLess(tracemalloc.get_traced_memory()[0], 1 << 14)
+        finally:
+            tracemalloc.stop()
+        self.assertEqual(self.outbox.buffered, 0)
+
+    def test_withdrawing_behind_what_is_lent(self) -> None:
+        """What is lent may be of several pieces; a write that has begun stays."""
+        for lent, withdrawn in ((2, 4), (3, 4), (4, 0), (7, 0)):
+            self.setUp()
+            self.open(1)
+            self.outbox.write([b"abc"])
+            self.outbox.write([b"d"])
+            write = self.outbox.write([b"ef", b"gh"])
+            self.outlet.lent = lent
+            write.cancel()
+            self.failureResultOf(write, CancelledError)
+            self.assertEqual(self.outbox.buffered, 7 - withdrawn)
+
+    def test_a_piece_that_has_begun_stays(self) -> None:
+        self.open(1)
+        write = self.outbox.write([b"ab"])
+        write.cancel()
+        self.failureResultOf(write, CancelledError)
+        self.assertEqual(self.outbox.buffered, 1)
+
+    def test_withdrawing_behind_a_piece_that_has_begun(self) -> None:
+        self.open(1)
+        self.outbox.write([b"ab"])
+        write = self.outbox.write([b"cd"])
+        write.cancel()
+        self.failureResultOf(write, CancelledError)
+        self.outlet.room = 10
+        self.outbox.go_on(0)
+        self.assertEqual(self.outlet.taken, b"ab")
+
     def test_a_long_queue(self) -> None:
         """What has gone is taken off its head, and the numbers of the others hold."""
         self.open(0)
@@ -145,6 +243,23 @@ class Cases(WatchedCase):
         sent = [number for number in range(300) if number != 295]
         self.assertEqual(self.outlet.taken, b"".join(b"%03d" % n for n in sent))
         self.assertEqual(self.successResultOf(last), 3)
+
+    def test_a_queue_that_is_never_empty(self) -> None:
+        """What has gone does not stay in it."""
+        self.open(0)
+        self.outbox.write([b"waiting"])
+        tracemalloc.start()
+        try:
+            for _ in range(5000):
+                self.outbox.write([b"waiting"])
+                self.outlet.room = 7
+                self.outbox.go_on(0)
+                self.outlet.given.clear()
+                self.outlet.taken = b""
+            self.assertLess(tracemalloc.get_traced_memory()[0], 1 << 14)
+        finally:
+            tracemalloc.stop()
+        self.assertEqual(self.outbox.buffered, 7)
 
     def test_undo_may_say_no(self) -> None:
         self.open(0)
@@ -212,6 +327,16 @@ class Cases(WatchedCase):
         self.assertTrue(unheard.called)
         self.outbox.go_on(0)
         self.assertEqual(self.outlet.taken, b"a")
+
+    def test_lost_while_sending(self) -> None:
+        """What has gone before has gone."""
+        self.open()
+        first = self.outbox.write([b"a"])
+        self.outlet.meanwhile = lambda: self.outbox.lost(LookupError())
+        second = self.outbox.write([b"b"])
+        self.failureResultOf(second, LookupError)
+        self.assertEqual(self.successResultOf(first), 1)
+        self.assertEqual(self.outbox.buffered, 0)
 
     def test_writing_when_told(self) -> None:
         """A callback may write; its bytes come behind all others."""

@@ -270,7 +270,6 @@ class Connection:
         except ProtocolError as error:
             raise ValueError(error.reason) from None
         before = message.state()
-        message.add(len(data))
         try:
             message.check(data, fin)
         except ProtocolError as error:

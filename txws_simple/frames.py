@@ -94,7 +94,6 @@ class Decoder:
                 start = self._continue(self.unfinished, data, frames)
             else:
                 data = self._rest + data
-                self._rest = b""
         start = split(data, start, self._masked, self._max_frame_size, frames)
         self.is_idle = start == len(data) and self.unfinished is None
         if start < len(data):

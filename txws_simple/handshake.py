@@ -166,14 +166,14 @@ def _check_no_body(headers: Headers) -> None:
 
 
 def _check_upgrade(headers: Headers) -> None:
-    protocols = elements(headers.get("Upgrade", "") or "")
+    protocols = elements(headers.get("Upgrade") or "")
     for protocol in protocols:
         name, slash, version = protocol.partition("/")
         if not is_token(name) or (slash and not is_token(version)):
             raise _bad("malformed Upgrade")
     if "websocket" not in map(str.lower, protocols):
         raise HandshakeError(426, "this is a WebSocket", (("Upgrade", "websocket"),))
-    options = elements(headers.get("Connection", "") or "")
+    options = elements(headers.get("Connection") or "")
     if not all(map(is_token, options)) or "upgrade" not in map(str.lower, options):
         raise _bad("Connection is not Upgrade")
 
@@ -225,7 +225,7 @@ def _is_extension(text: str) -> bool:
 def _is_parameter(text: str) -> bool:
     name, equals, value = text.partition("=")
     value = value.strip(" \t")
-    if len(value) >= 2 and value[0] == value[-1] == '"':
+    if value[:1] == value[-1:] == '"':
         # What is quoted has to be a token once unquoted.
         value = _unquote(value[1:-1])
     return is_token(name.strip(" \t")) and (not equals or is_token(value))

@@ -91,8 +91,6 @@ class Inbox:
         self._readers.append(reader)
         if self.unread.frames or self._end is not None:
             self.deliver()
-        elif self.paused:
-            self._balance()
         return reader
 
     def forget(self, reader: Deferred[Any]) -> None:
