@@ -1054,6 +1054,14 @@ def refuse(side: Connection, *frame: Any) -> None:
     assert side.sending == before
 
 
+def test_a_fragment_that_begins_a_surrogate() -> None:
+    """It is refused, and the message goes on without it."""
+    side = connection()
+    side.send(Frame(TEXT, b"a", False))
+    refuse(side, CONTINUATION, b"\xed\xa0", False)
+    side.send(Frame(CONTINUATION, b"b"))
+
+
 @pytest.mark.parametrize("fin", [True, False])
 @pytest.mark.parametrize("opcode", [CLOSE, PING, PONG, 3, 7, 11, -1, 257, None, "text"])
 def test_an_opcode_that_is_none_of_data(opcode: Any, fin: bool) -> None:

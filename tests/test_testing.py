@@ -26,6 +26,7 @@ from txws_simple import (
     WebSocketFactory,
     WebSocketPeer,
 )
+from txws_simple.draining import Drained
 from txws_simple.memory import MemoryTransport
 from txws_simple.policies import LimitedFactory, Limits
 from txws_simple.testing import Client, connect
@@ -357,13 +358,13 @@ def test_clients_of_a_factory_with_limits() -> None:
 
 def test_a_factory_that_is_drained() -> None:
     factory = WebSocketFactory(echo, clock=Clock())
-    drained: list[None] = []
+    drained: list[Drained] = []
     with connect(factory) as quick, connect(factory) as stalled:
         stalled.stall()
         factory.drain(timeout=5).addCallback(drained.append)
         assert (quick.close_code, drained) == (1001, [])
         quick.advance(5)
-        assert (stalled.close_code, drained) == (1006, [None])
+        assert (stalled.close_code, drained) == (1006, [Drained(1, 1, 0)])
 
 
 def test_a_client_that_is_used_within_the_application() -> None:
