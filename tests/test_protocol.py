@@ -209,6 +209,8 @@ class Asking(Case):
         answer.callback(None)
         wire.pump()
         self.assertTrue(wire.got.startswith(b"HTTP/1.1 101 "))
+        # Nobody has read of it yet.
+        self.assertTrue(wire.is_paused)
         for data in (b"1", b"2" * 2000):
             self.assertEqual(self.successResultOf(self.peers[0].read()).data, data)
         self.assertFalse(wire.is_paused)

@@ -77,6 +77,7 @@ class Opening:
             self.refuse(Response(error.status, error.headers, error.reason))
             return
         self._hold(self._parser.rest)
+        self._parser.rest = b""
         self._decide(request)
 
     def stop(self) -> None:
@@ -151,7 +152,8 @@ class Opening:
         self._resume()
 
     def _resume(self) -> None:
-        if self._is_paused:
+        # What came early may be more than is read before somebody wants it.
+        if self._is_paused and not self._session.is_deaf():
             self._session.resume()
 
     def _be_late(self) -> None:
