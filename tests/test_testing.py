@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock, LoopingCall, deferLater
-from twisted.logger import Logger
+from twisted.logger import Logger, globalLogPublisher
 from twisted.python.failure import Failure
 
 from txws_simple import (
@@ -23,6 +23,7 @@ from txws_simple import (
     PongTimeout,
     Request,
     Response,
+    Router,
     WebSocketFactory,
     WebSocketPeer,
 )
@@ -30,6 +31,7 @@ from txws_simple.draining import Drained
 from txws_simple.memory import MemoryTransport
 from txws_simple.policies import LimitedFactory, Limits
 from txws_simple.testing import Client, connect
+from txws_simple.wrapping import WrappingFactory
 
 from .ledger import Ledger, WatchedCase
 from .wires import never
@@ -641,3 +643,179 @@ class UnderTrial(WatchedCase):
             self.assertEqual(client.close_code, 1011)
             client.flush_failures(ZeroDivisionError)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+# What an application does with time, and a reactor
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_stream_that_goes_on_by_the_reactor() -> None:
+    """Its next step is due on the clock of the test, and nobody else turns that."""
+
+    class Late(Protocol):
+        def connectionMade(self) -> None:
+            assert self.transport is not None
+            self.call = reactor.callLater(0.02, self.transport.write, b"late")
+
+    factory = WrappingFactory(Factory.forProtocol(Late), clock=Clock())
+    with connect(factory) as client:
+        assert await client.arrival() == b"late"
+    await out_of_its_turn()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_handler_that_reads_late() -> None:
+    """What waits for it is sent when it reads on."""
+
+    async def count(peer: WebSocketPeer) -> None:
+        size = 0
+        while (message := await peer.receive()) != "end":
+            size += len(message or "")
+            await deferLater(reactor, 0.01)
+        await peer.send(str(size))
+
+    with connect(count) as client:
+        for _ in range(3):
+            client.send("x" * 40_000)
+        client.send("end")
+        assert client.is_paused
+        assert await client.arrival() == "120000"
+    await out_of_its_turn()
+
+
+@pytest_twisted.ensureDeferred
+async def test_two_who_wait() -> None:
+    """The first message is for the first of them, be it there already."""
+    with connect(echo) as client:
+        first, second = client.arrival(), client.arrival()
+        client.send("one")
+        third = client.arrival()
+        client.send("two")
+        client.send("three")
+        assert [await first, await second, await third] == ["one", "two", "three"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_waits_hears_of_a_loop() -> None:
+    clock = Clock()
+
+    async def spin(peer: WebSocketPeer) -> None:
+        await deferLater(reactor, 0.01)
+        while peer.closed_by is None:
+            await deferLater(clock, 0)
+
+    client = connect(spin, clock=clock)
+    assert "without end" in str(await why_not(client.arrival()))
+    with pytest.raises(AssertionError, match="without end"):
+        client.finish()
+    await out_of_its_turn()
+
+
+def test_a_loop_without_end() -> None:
+    """It is an error, not a test that hangs."""
+    clock = Clock()
+    ends: list[bool] = []
+
+    async def spin(peer: WebSocketPeer) -> None:
+        while not ends:
+            await deferLater(clock, 0)
+
+    with pytest.raises(AssertionError, match=r"without end: .*DelayedCall"):
+        connect(spin, clock=clock)
+    ends.append(True)
+    clock.advance(0)
+
+
+def test_some_turns_of_the_clock() -> None:
+    clock = Clock()
+
+    async def wait(peer: WebSocketPeer) -> None:
+        for _ in range(100):
+            await deferLater(clock, 0)
+        await peer.send("done")
+
+    with connect(wait, clock=clock) as client:
+        assert client.receive() == "done"
+
+
+# What a test is told
+
+
+def test_all_failures_are_flushed(ledger: Ledger) -> None:
+    with connect(lambda peer: 1 // 0) as client:
+        [failure] = client.flush_failures()
+        assert failure.check(ZeroDivisionError)
+        assert client.flush_failures() == []
+    ledger.forgive(list(ledger.failures))
+
+
+def test_why_a_message_has_not_come(ledger: Ledger) -> None:
+    """It was the handler's failure: that is named, and is the cause."""
+
+    def fail(peer: WebSocketPeer) -> None:
+        raise KeyError("my bug")
+
+    with connect(fail) as client:
+        for use in (client.receive, lambda: client.send("x")):
+            with pytest.raises(AssertionError, match=r"1011 .*'my bug'") as told:
+                use()
+            assert isinstance(told.value.__cause__, KeyError)
+        client.flush_failures()
+    ledger.forgive(list(ledger.failures))
+
+
+def test_a_handler_ends_the_transport() -> None:
+    """As it may over TCP."""
+
+    async def end(peer: WebSocketPeer) -> None:
+        await peer.send("last")
+        peer.transport.loseConnection()
+        await peer.read()
+
+    with connect(end) as client:
+        assert client.receive() == "last"
+        assert client.close_code == 1006
+
+
+def test_options_of_tcp() -> None:
+    def set_them(peer: WebSocketPeer) -> Deferred[None]:
+        peer.transport.setTcpKeepAlive(True)
+        peer.transport.setTcpNoDelay(False)
+        seen.append(peer.transport.getTcpKeepAlive())
+        seen.append(peer.transport.getTcpNoDelay())
+        return never(peer)
+
+    seen: list[bool] = []
+    client = connect(set_them)
+    assert seen == [True, False]
+    client.lose()
+    with pytest.raises(AssertionError, match="still waits"):
+        client.finish()
+
+
+def test_what_is_no_application() -> None:
+    wrong: Any = Router({"/": never})
+    with pytest.raises(TypeError, match="neither a handler nor a factory"):
+        connect(wrong)
+
+
+def test_a_host_of_its_own() -> None:
+    hosts: list[list[str]] = []
+
+    def ask(request: Request) -> Response:
+        hosts.append(request.headers.all("Host"))
+        return Response(403)
+
+    factory = WebSocketFactory(never, on_request=ask, clock=Clock())
+    for headers in ([], [("host", "a.example")]):
+        with connect(factory, headers=headers):
+            pass
+    assert hosts == [["localhost"], ["a.example"]]
+
+
+def test_a_path_that_can_not_be_sent() -> None:
+    """Nothing is left of it."""
+    before = len(globalLogPublisher._observers)
+    with pytest.raises(UnicodeEncodeError):
+        connect(never, "/\u20ac")
+    assert len(globalLogPublisher._observers) == before

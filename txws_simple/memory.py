@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -37,7 +37,6 @@ class MemoryTransport:
         is_lost: Whether the protocol was told of the end.
         disconnecting: Whether the connection is being ended in order.
         disconnected: Whether it was aborted.
-        moved: Called whenever there is something to see for the other side.
     """
 
     def __init__(self, clock: Clock, address: IAddress | None = None) -> None:
@@ -51,7 +50,7 @@ class MemoryTransport:
         self.is_lost = False
         self.disconnecting = False
         self.disconnected = False
-        self.moved: Callable[[], object] = lambda: None
+        self._options = {"TcpNoDelay": False, "TcpKeepAlive": False}
 
     def getPeer(self) -> IAddress:
         """The other side's address."""
@@ -60,6 +59,24 @@ class MemoryTransport:
     def getHost(self) -> IAddress:
         """This side's."""
         return IPv4Address("TCP", "192.0.2.2", 80)
+
+    # What an application may set; nothing comes of it
+
+    def getTcpNoDelay(self) -> bool:
+        """What was set."""
+        return self._options["TcpNoDelay"]
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Remember it."""
+        self._options["TcpNoDelay"] = bool(enabled)
+
+    def getTcpKeepAlive(self) -> bool:
+        """What was set."""
+        return self._options["TcpKeepAlive"]
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """Remember it."""
+        self._options["TcpKeepAlive"] = bool(enabled)
 
     # What the protocol writes
 
@@ -70,7 +87,6 @@ class MemoryTransport:
         self._written.append(data)
         if self.is_full and self.producer is not None:
             self.producer.pauseProducing()
-        self.moved()
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """The same for several pieces."""
@@ -129,11 +145,9 @@ class MemoryTransport:
         if self.producer is not None:
             raise AssertionError("a transport with a producer doesn't close")
         self.disconnecting = True
-        self.moved()
 
     def abortConnection(self) -> None:
         """End it in the next turn."""
         if not self.disconnected:
             self.disconnected = True
             self._clock.callLater(0, self.lose, ConnectionAborted())
-            self.moved()

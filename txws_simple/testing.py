@@ -60,23 +60,30 @@ def connect(
         The client, also where the handshake was refused: see its ``status``.
 
     Raises:
+        TypeError: For what is neither.
         ValueError: For a factory that waits for another clock.
     """
     handler = None
+    headers = list(headers)
     if not IProtocolFactory.providedBy(served):
+        if not callable(served):
+            raise TypeError(f"{served!r} is neither a handler nor a factory")
         handler = Handler(served)
         clock = Clock() if clock is None else clock
         served = WebSocketFactory(handler, clock=clock)
     factory = cast(IProtocolFactory, served)
-    client = Client(factory, _clock_of(factory, clock), address, handler)
-    fields = [("Host", "localhost"), *headers]
+    fields = headers
+    if not any(name.lower() == "host" for name, _ in headers):
+        fields = [("Host", "localhost"), *headers]
     if origin is not None:
         fields.append(("Origin", origin))
     if subprotocols:
         fields.append(("Sec-WebSocket-Protocol", ", ".join(subprotocols)))
+    data = request(path, fields)
+    client = Client(factory, _clock_of(factory, clock), address, handler)
     try:
-        client.raw(request(path, fields))
-    except AssertionError:
+        client.raw(data)
+    except BaseException:
         client._end()
         raise
     return client
@@ -156,6 +163,7 @@ class Client(MemoryClient):
         """Begin the closing handshake."""
         self._check_open()
         self._put(self._connection.close(code, reason))
+        self._has_closed = True
         self._turn()
 
     def lose(self, error: Exception | None = None) -> None:
@@ -186,20 +194,15 @@ class Client(MemoryClient):
     def advance(self, seconds: float) -> None:
         """Let time pass, for all clients with this clock.
 
-        It goes from one delayed call to the next, and what each of them brings about
-        happens before the next one.
+        It goes from one time at which something is due to the next, and what comes of
+        that happens before.
         """
         end = self.clock.seconds() + seconds
-        while (due := self._next_due()) is not None and due < end:
-            self.clock.advance(max(due - self.clock.seconds(), 0))
+        while (due := self._due()) is not None and due < end:
+            self._run(max(due - self.clock.seconds(), 0))
             self._turn()
-        self.clock.advance(max(end - self.clock.seconds(), 0))
+        self._run(max(end - self.clock.seconds(), 0))
         self._turn()
-
-    def _next_due(self) -> float | None:
-        return min(
-            (call.getTime() for call in self.clock.getDelayedCalls()), default=None
-        )
 
     # What has come
 
@@ -211,7 +214,7 @@ class Client(MemoryClient):
         """
         self._turn()
         if not self._unread:
-            raise AssertionError(f"no message has come, and {self._situation()}")
+            raise self._complaint("no message has come")
         return self._unread.pop(0)
 
     def received(self) -> list[str | bytes]:
@@ -229,10 +232,10 @@ class Client(MemoryClient):
         Errors:
             `AssertionError` if the connection ends before one has come.
         """
-        self._transport.moved = self._turn_soon
         arrival: Deferred[str | bytes] = Deferred(self._waiting.remove)
         self._waiting.append(arrival)
-        self._turn()
+        self._stop_looking()
+        self._look_again()
         return arrival
 
     @property
@@ -280,8 +283,8 @@ class Client(MemoryClient):
         Args:
             *kinds: The exceptions meant; all if none is given.
         """
-        wanted = kinds or (BaseException,)
-        flushed = [one for one in self._failures.seen if one.check(*wanted)]
+        seen = self._failures.seen
+        flushed = [one for one in seen if not kinds or one.check(*kinds)]
         self._forget(flushed)
         return flushed
 
@@ -345,4 +348,4 @@ class Client(MemoryClient):
 
     def _check_open(self) -> None:
         if not self.is_open:
-            raise AssertionError(f"the client can't send: {self._situation()}")
+            raise self._complaint("the client can't send")

@@ -32,6 +32,9 @@ _BOUNDLESS = 1 << 62
 #: What a real client picks at random.
 _KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
+#: Who waits for a message looks for it again after so many seconds.
+_AGAIN = 0.005
+
 #: After so many turns the two sides are taken to go on for ever.
 _TURNS = 10_000
 
@@ -51,6 +54,17 @@ def request(path: str, fields: Iterable[tuple[str, str]]) -> bytes:
         *(f"{name}: {value}" for name, value in fields),
     ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+class _Enough(Exception):
+    """All has been run that was due."""
+
+
+class _Transport(MemoryTransport):
+    """One that others may end as well, as they may a plain connection."""
+
+    def loseConnection(self) -> None:
+        self.disconnecting = True
 
 
 class MemoryClient:
@@ -78,13 +92,14 @@ class MemoryClient:
         self._unsent: list[bytes] = []
         self._unread: list[str | bytes] = []
         self._is_busy = False
+        self._has_closed = False  # before the other side
         self._connection = Connection(
             client=True,
             max_frame_size=_BOUNDLESS,
             max_message_size=None,
             max_fragments=None,
         )
-        self._transport = MemoryTransport(clock, address)
+        self._transport = _Transport(clock, address)
         protocol: Any = factory.buildProtocol(self._transport.getPeer())
         if protocol is None:
             raise AssertionError("the factory takes no more connections")
@@ -107,8 +122,7 @@ class MemoryClient:
         """Take no more turns."""
         del _clients[self._number]
         globalLogPublisher.removeObserver(self._failures)
-        if self._turning is not None and self._turning.active():
-            self._turning.cancel()
+        self._stop_looking()
 
     def _all(self) -> list[MemoryClient]:
         """All clients with this clock."""
@@ -119,30 +133,74 @@ class MemoryClient:
         for client in _clients.values():
             client._failures.forget(failures)
 
+    def _run(self, seconds: float) -> None:
+        """Let time pass, and run what is due then, but not what comes of that.
+
+        Of a clock's own accord, what is put off for no time at all, again and again,
+        would run for ever.
+        """
+
+        def stop() -> None:
+            raise _Enough
+
+        # The last of those that are due at that time.
+        last = self.clock.callLater(seconds, stop)
+        try:
+            self.clock.advance(seconds)
+        except _Enough:
+            pass
+        finally:
+            if last.active():
+                last.cancel()
+
+    def _due(self) -> float | None:
+        """When the next delayed call is due."""
+        calls = self.clock.getDelayedCalls()
+        return min((call.getTime() for call in calls), default=None)
+
     def _turn(self) -> None:
         """Let everything happen that can."""
         for _ in range(_TURNS):
-            self.clock.advance(0)
-            if not sum(client._exchange() for client in self._all()):
+            self._run(0)
+            moved = sum(client._exchange() for client in self._all())
+            due = self._due()
+            if not moved and (due is None or due > self.clock.seconds()):
                 break
         else:
-            raise AssertionError("the two sides answer each other without end")
+            raise AssertionError(
+                "the two sides, or delayed calls, go on without end: "
+                f"{self.clock.getDelayedCalls()}"
+            )
         for client in self._all():
             client._tell()
 
-    def _turn_soon(self) -> None:
+    def _look_again(self) -> None:
+        """While somebody waits: what comes next may be of a thread, or a reactor."""
         from twisted.internet import reactor
 
-        if self._turning is None or not self._turning.active():
-            self._turning = cast(Any, reactor).callLater(0, self._turn)
+        try:
+            self._turn()
+        except AssertionError:
+            self._disappoint(Failure())
+        if self._waiting:
+            later = cast(Any, reactor).callLater
+            self._turning = later(_AGAIN, self._look_again)
+
+    def _stop_looking(self) -> None:
+        if self._turning is not None and self._turning.active():
+            self._turning.cancel()
+
+    def _disappoint(self, failure: Failure) -> None:
+        """Nobody gets what they wait for."""
+        while self._waiting:
+            self._waiting.pop(0).errback(failure)
 
     def _tell(self) -> None:
         """Give out what has come to those who wait for it."""
         while self._waiting and self._unread:
             self._waiting.pop(0).callback(self._unread.pop(0))
-        while self._waiting and self._is_silent:
-            error = AssertionError(f"no message came, and {self._situation()}")
-            self._waiting.pop(0).errback(error)
+        if self._waiting and self._is_silent:
+            self._disappoint(Failure(self._complaint("no message came")))
 
     # How things are
 
@@ -156,18 +214,29 @@ class MemoryClient:
         """Whether somebody has begun to end the connection."""
         return self._is_silent or self._connection.sent is not None
 
+    def _complaint(self, what: str) -> AssertionError:
+        """What a test that fails is told: how things are, and what was logged."""
+        text = f"{what}: {self._situation()}"
+        if not self._failures.seen:
+            return AssertionError(text)
+        first = self._failures.seen[0].value
+        complaint = AssertionError(f"{text}; logged was {first!r}")
+        complaint.__cause__ = first
+        return complaint
+
     def _situation(self) -> str:
-        """How things are, for who reads of a test that fails."""
+        """How things are."""
         if self.status is None:
             return "the handshake was not answered"
         if self.status != 101:
             return f"the handshake was refused: {self.status} {self.body.strip()!r}"
         received = self._connection.received
         if received is not None:
-            return f"the server closed: {received.code} {received.reason!r}"
+            who = "client" if self._has_closed else "server"
+            return f"the {who} closed: {received.code} {received.reason!r}"
         if self._transport.is_lost:
             return "the connection was lost"
-        if self._connection.sent is not None:
+        if self._has_closed:
             return "the client has closed"
         return "the connection is open"
 
