@@ -14,35 +14,21 @@ from txws_simple.counters import Tally
 
 from .helpers import client_frame, request
 from .ledger import WatchedCase
-from .wires import MemoryTransport, MemoryWire, SocketWire, Wire
+from .wired import WiredCase
+from .wires import MemoryTransport, SocketWire, Wire
 
 TEXT, CLOSE = Opcode.TEXT, Opcode.CLOSE
 CLOSE_4001 = client_frame(CLOSE, b"\x0f\xa1")
 
 
-class Case(WatchedCase):
+class Case(WiredCase):
     """What the cases share; which wire they run over is said below."""
-
-    wire_class: type[Wire] = MemoryWire
-
-    def setUp(self) -> None:
-        self.clock = Clock()
 
     def serve(self, handler: Any = lambda peer: Deferred(), **options: Any) -> None:
         self.factory = WebSocketFactory(handler, clock=self.clock, **options)
 
     def connect(self, *segments: bytes) -> Wire:
-        wire = self.wire_class(self.factory, self.clock)
-        if isinstance(wire, SocketWire):
-            self.addCleanup(wire.end)
-        self.addCleanup(self.end, wire)
-        for segment in segments:
-            wire.send(segment)
-        return wire
-
-    def end(self, wire: Wire) -> None:
-        wire.protocol.peer.close()
-        wire.advance(0)
+        return self.connected(self.factory, *segments)
 
     def count(self) -> Counters:
         return self.factory.counters()

@@ -5,26 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 
 from txws_simple import Frame, Opcode, Request, WebSocketFactory, WebSocketPeer
 
 from .helpers import client_frame, request
-from .ledger import WatchedCase
-from .wires import MemoryWire, SocketWire, Wire
+from .wired import WiredCase
+from .wires import SocketWire, Wire
 
 CLOSE = client_frame(Opcode.CLOSE, b"\x03\xe9")
 GOING_AWAY = Frame(Opcode.CLOSE, b"\x03\xe9")
 
 
-class Case(WatchedCase):
+class Case(WiredCase):
     """What the cases share; which wire they run over is said below."""
 
-    wire_class: type[Wire] = MemoryWire
-
     def setUp(self) -> None:
-        self.clock = Clock()
+        super().setUp()
         self.asked: list[Deferred[None]] = []
         self.cancelled: list[Deferred[None]] = []
         self.served: list[WebSocketPeer] = []
@@ -45,16 +42,7 @@ class Case(WatchedCase):
         return self.asked[-1]
 
     def connect(self, data: bytes = b"") -> Wire:
-        wire = self.wire_class(self.factory, self.clock)
-        if isinstance(wire, SocketWire):
-            self.addCleanup(wire.end)
-        self.addCleanup(self.end, wire)
-        wire.send(data)
-        return wire
-
-    def end(self, wire: Wire) -> None:
-        wire.protocol.peer.close()
-        wire.advance(0)
+        return self.connected(self.factory, data)
 
     def assert_refused(self, wire: Wire) -> None:
         wire.pump()
@@ -103,20 +91,24 @@ class Drains(Case):
     def test_one_that_can_not_be_cancelled(self) -> None:
         """The application's failure, which keeps nobody."""
 
-        def fail(_: Any) -> None:
-            raise KeyError("no")
+        for error in (KeyError, SystemExit):
 
-        self.factory = WebSocketFactory(
-            self.serve, on_request=lambda _: Deferred(fail), clock=self.clock
-        )
-        lost, drained = self.connect(request()), self.connect(request())
-        lost.reset()
-        self.assertEqual(self.factory.counters().connected, 1)
-        done = self.factory.drain()
-        self.assert_refused(drained)
-        drained.fin()
-        self.assertEqual(self.successResultOf(done), (0, 0, 1))
-        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 2)
+            def fail(_: Any, error: type[BaseException] = error) -> None:
+                raise error("no")
+
+            self.factory = WebSocketFactory(
+                self.serve,
+                on_request=lambda _, fail=fail: Deferred(fail),
+                clock=self.clock,
+            )
+            lost, drained = self.connect(request()), self.connect(request())
+            lost.reset()
+            self.assertEqual(self.factory.counters().connected, 1)
+            done = self.factory.drain()
+            self.assert_refused(drained)
+            drained.fin()
+            self.assertEqual(self.successResultOf(done), (0, 0, 1))
+            self.assertEqual(len(self.flushLoggedErrors(error)), 2)
 
     def test_an_answer_that_comes_too_late(self) -> None:
         """An application that does not let itself be cancelled changes nothing."""

@@ -6,43 +6,30 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
 from twisted.logger import LogLevel, eventAsText, globalLogPublisher
 
 from txws_simple import Opcode, Response, WebSocketFactory, WebSocketPeer, new
 
 from .helpers import client_frame, request
-from .ledger import WatchedCase
-from .wires import MemoryTransport, MemoryWire, SocketWire, Wire
+from .wired import WiredCase
+from .wires import MemoryTransport, SocketWire, Wire
 
 TEXT = client_frame(Opcode.TEXT, b"hello")
 CLOSE = client_frame(Opcode.CLOSE, b"\x03\xe8bye")
 
 
-class Case(WatchedCase):
+class Case(WiredCase):
     """What the cases share; which wire they run over is said below."""
 
-    wire_class: type[Wire] = MemoryWire
-
     def setUp(self) -> None:
-        self.clock = Clock()
+        super().setUp()
         self.logged: list[dict[str, Any]] = []
         globalLogPublisher.addObserver(self.logged.append)
         self.addCleanup(globalLogPublisher.removeObserver, self.logged.append)
 
     def connect(self, handler: Any, *segments: bytes, **options: Any) -> Wire:
         factory = WebSocketFactory(handler, clock=self.clock, **options)
-        wire = self.wire_class(factory, self.clock)
-        if isinstance(wire, SocketWire):
-            self.addCleanup(wire.end)
-        self.addCleanup(self.end, wire)
-        for segment in segments:
-            wire.send(segment)
-        return wire
-
-    def end(self, wire: Wire) -> None:
-        wire.protocol.peer.close()
-        wire.advance(0)
+        return self.connected(factory, *segments)
 
     def names(self) -> list[str]:
         """Of the events so far."""

@@ -14,8 +14,8 @@ from txws_simple.policies import LimitedFactory, Limits
 from txws_simple.wrapping import wrap
 
 from .helpers import client_frame, request
-from .test_wrapping import CLOSE_1000, LARGE, Case, Noting
-from .wires import MemoryWire, SocketWire, Wire
+from .test_wrapping import CLOSE_1000, LARGE, Case, Noting, Producer
+from .wires import SocketWire, Wire
 
 BINARY, CLOSE = Opcode.BINARY, Opcode.CLOSE
 
@@ -73,11 +73,7 @@ class LastWords(Case):
         factory = LimitedFactory(
             wrap(inner), limits, clock=self.clock, ping_frequency=None
         )
-        wire = self.wire_class(factory, self.clock)
-        if isinstance(wire, SocketWire):
-            self.addCleanup(wire.end)
-        self.addCleanup(self.end, wire)
-        wire.send(request())
+        wire = self.connected(factory, request())
         self.slow(made[0], wire, LARGE)
         wire.advance(60)
         wire.unstall()
@@ -119,6 +115,16 @@ class LastWordsOverSockets(LastWords):
     wire_class = SocketWire
 
 
+def failing(error: BaseException) -> type[Noting]:
+    """Protocols that fail with what arrives."""
+
+    class Fails(Noting):
+        def dataReceived(self, data: bytes) -> None:
+            raise error
+
+    return Fails
+
+
 class AfterTheEnd(Case):
     """What a protocol hears once it has ended the connection."""
 
@@ -145,30 +151,62 @@ class AfterTheEnd(Case):
 
     def test_any_exception(self) -> None:
         """One that is none of `Exception`, too."""
-
-        class Fails(Noting):
-            def dataReceived(self, data: bytes) -> None:
-                raise GeneratorExit("now")
-
-        _, wire = self.connect(Fails)
+        _, wire = self.connect(failing(GeneratorExit("now")))
         wire.send(client_frame(BINARY, b"x"))
         self.assertEqual(self.last_code(wire), 1011)
         self.assertEqual(len(self.flushLoggedErrors(GeneratorExit)), 1)
 
     def test_failed_and_aborted(self) -> None:
         """The first reason counts, and the end comes at once."""
-
-        class Fails(Noting):
-            def dataReceived(self, data: bytes) -> None:
-                raise KeyError("x")
-
-        protocol, wire = self.connect(Fails)
+        protocol, wire = self.connect(failing(KeyError("x")))
         wire.send(client_frame(BINARY, b"x"))
         protocol.link.abortConnection()
         wire.advance(0)
         wire.pump()
         self.assert_lost(protocol, KeyError)
         self.flushLoggedErrors(KeyError)
+
+    def test_a_producer_that_can_not_be_stopped(self) -> None:
+        """Whatever it raises, the protocol is told of the end, and the client, too."""
+
+        class Fails(Producer):
+            def stopProducing(self) -> None:
+                raise SystemExit("never")
+
+        for end in (b"", CLOSE_1000):
+            protocol, wire = self.connect()
+            protocol.link.registerProducer(Fails(), True)
+            wire.send(end)
+            if end:
+                self.assertEqual(self.last_code(wire), 1000)
+            wire.fin()
+            wire.pump()
+            self.assertEqual(len(protocol.ends), 1)
+            self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+
+    def test_a_producer_that_fails_when_it_is_asked(self) -> None:
+        class Fails(Producer):
+            def resumeProducing(self) -> None:
+                raise SystemExit("not now")
+
+        protocol, wire = self.connect()
+        protocol.link.registerProducer(Fails(), False)
+        wire.pump()
+        self.assertEqual(self.last_code(wire), 1011)
+        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+
+    def test_an_end_that_fails(self) -> None:
+        """The handler ends with it, all the same."""
+
+        class Fails(Noting):
+            def connectionLost(self, reason: Any = None) -> None:
+                raise SystemExit("too late")
+
+        protocol, wire = self.connect(Fails)
+        wire.fin()
+        wire.pump()
+        self.assertTrue(protocol.link.disconnected)
+        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
 
     def test_paused_and_a_fin(self) -> None:
         """What came before it is delivered, as it is over TCP."""
@@ -201,9 +239,8 @@ class Wrapping(Case):
         )
         wires = {}
         for path in ("/bytes", "/hello"):
-            wires[path] = wire = MemoryWire(factory, self.clock)
-            self.addCleanup(self.end, wire)
-            wire.send(request(f"GET {path} HTTP/1.1"))
+            asked = request(f"GET {path} HTTP/1.1")
+            wires[path] = self.connected(factory, asked)
         self.assertEqual(self.sent(wires["/hello"])[0], (Opcode.TEXT, b"hello"))
         wires["/bytes"].send(client_frame(BINARY, b"x"))
         self.assertEqual(made[0].got, [b"x"])

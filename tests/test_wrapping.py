@@ -14,7 +14,6 @@ from twisted.internet.interfaces import (
     ITransport,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.task import Clock
 from twisted.protocols.basic import FileSender, LineReceiver
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
@@ -24,7 +23,7 @@ from txws_simple import BufferOverrun, CloseTimeout, ConnectionClosed, Opcode
 from txws_simple.wrapping import WrappingFactory, only_path
 
 from .helpers import client_frame, request
-from .ledger import WatchedCase
+from .wired import WiredCase
 from .wires import MemoryTransport, MemoryWire, SocketWire, Wire
 
 BINARY, TEXT, CLOSE = Opcode.BINARY, Opcode.TEXT, Opcode.CLOSE
@@ -72,13 +71,11 @@ class Producer:
         self.asked.append("stop")
 
 
-class Case(WatchedCase):
+class Case(WiredCase):
     """What the cases share; which wire they run over is said below."""
 
-    wire_class: type[Wire] = MemoryWire
-
     def setUp(self) -> None:
-        self.clock = Clock()
+        super().setUp()
         self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
 
     def connect(self, kind: Any = Noting, **options: Any) -> tuple[Any, Wire]:
@@ -87,11 +84,7 @@ class Case(WatchedCase):
         factory = Factory.forProtocol(lambda: made.append(kind()) or made[-1])
         options = {"clock": self.clock, "ping_frequency": None, **options}
         self.factory = WrappingFactory(factory, **options)
-        wire = self.wire_class(self.factory, self.clock)
-        if isinstance(wire, SocketWire):
-            self.addCleanup(wire.end)
-        self.addCleanup(self.end, wire)
-        wire.send(request())
+        wire = self.connected(self.factory, request())
         return made[0], wire
 
     def end(self, wire: Wire) -> None:

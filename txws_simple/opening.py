@@ -91,7 +91,7 @@ class Opening:
         try:
             # Nobody needs it any more.
             decision.cancel()
-        except Exception:
+        except BaseException:  # or the connection would stay
             _log.failure("cancelling on_request failed")
 
     def refuse(self, response: Response) -> None:

@@ -118,7 +118,7 @@ class Outgoing:
             return
         try:
             producer.stopProducing()
-        except Exception:
+        except BaseException:  # or nobody would be told of the end
             _log.failure("stopProducing of {it!r} failed", it=producer)
 
     def last_words(self) -> Iterator[Frame]:

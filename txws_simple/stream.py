@@ -200,7 +200,7 @@ class StreamTransport(Below):
     def _send(self) -> None:
         try:
             self._outgoing.turn()
-        except Exception:  # a producer's
+        except BaseException:  # a producer's
             self._fail_with(Failure())
 
     # Reading
@@ -325,6 +325,6 @@ class StreamTransport(Below):
         reason = self._failure or Failure(reason_of(self.peer, self._in_order))
         try:
             self._protocol.connectionLost(reason)
-        except Exception:
+        except BaseException:
             _log.failure("connectionLost of {it!r} failed", it=self._protocol)
         self._lost.callback(None)
