@@ -1,7 +1,9 @@
-"""Commands of twistd as real processes, for tests."""
+"""Programs as real processes, for tests."""
 
 from __future__ import annotations
 
+import re
+import select
 import signal
 import socket
 import subprocess
@@ -13,6 +15,8 @@ from typing import NamedTuple
 
 import pytest
 
+ROOT = Path(__file__).parent.parent
+PATIENCE = 20  # seconds
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
 
 
@@ -50,6 +54,36 @@ def running(folder: Path, *command: str) -> Iterator[Server]:
     twistd = [*TWISTD, "--nodaemon", "--pidfile=", f"--logfile={log}"]
     with listening(folder, port, *twistd, *arguments) as process:
         yield Server(process, port, log)
+
+
+@contextmanager
+def saying_ports(
+    *arguments: str,
+) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A program of Python's that says where it listens; it must end without a word."""
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    try:
+        assert select.select([process.stdout], [], [], PATIENCE)[0]
+        line = process.stdout.readline()
+        ports = re.findall(r"port=(\d+)", line)
+        assert ports, (line, process.stderr.read())
+        yield process, list(map(int, ports))
+        # Those that end in order end by themselves, the others by the signal.
+        process.terminate()
+        process.wait(PATIENCE)
+        assert process.stderr.read() == ""
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+        process.stdout.close()
+        process.stderr.close()
 
 
 @contextmanager

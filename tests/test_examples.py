@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import select
 import socket
 import ssl
 import subprocess
@@ -24,11 +23,9 @@ from websockets.sync.client import connect as _connect
 from txws_simple.frames import Opcode
 
 from .helpers import client_frame, request
-from .processes import free_port, listening
+from .processes import PATIENCE, ROOT, free_port, listening, saying_ports
 
-ROOT = Path(__file__).parent.parent
 SERVER = "tcp:0:interface=127.0.0.1"
-PATIENCE = 20  # seconds
 
 # Serves one factory of a file of snippets, as the tutorial's programs do it.
 SERVE = """
@@ -46,29 +43,8 @@ task.react(main, sys.argv[1:])
 @contextmanager
 def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A program that says where it listens, and its port."""
-    process = subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None and process.stderr is not None
-    try:
-        assert select.select([process.stdout], [], [], PATIENCE)[0]
-        line = process.stdout.readline()
-        port = re.search(r"port=(\d+)", line)
-        assert port, (line, process.stderr.read())
-        yield process, int(port[1])
-        # Those that end in order end by themselves, the others by the signal.
-        process.terminate()
-        process.wait(PATIENCE)
-        assert process.stderr.read() == ""
-    finally:
-        process.kill()
-        process.wait(PATIENCE)
-        process.stdout.close()
-        process.stderr.close()
+    with saying_ports(*arguments) as (process, ports):
+        yield process, ports[0]
 
 
 @contextmanager

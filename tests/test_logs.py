@@ -75,7 +75,7 @@ class Address:
 def wsecho() -> Any:
     options = Options()
     options.parseOptions([])
-    return makeService(options).factory  # type: ignore[attr-defined]
+    return makeService(options).factory
 
 
 def bad_request(field: bytes) -> bytes:

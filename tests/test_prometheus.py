@@ -51,7 +51,7 @@ def port(registry: CollectorRegistry) -> Iterator[int]:
     root = Resource()
     root.putChild(b"metrics", MetricsResource(registry))
     site = Site(root)
-    listening: Any = reactor.listenTCP(0, site, interface="127.0.0.1")  # type: ignore[attr-defined]
+    listening: Any = reactor.listenTCP(0, site, interface="127.0.0.1")
     yield listening.getHost().port
     pytest_twisted.blockon(listening.stopListening())
 

@@ -66,7 +66,7 @@ class Client:
         with connect() as client:
             client.send("x")
             assert client.recv(20) == "x"
-            reactor.callFromThread(self.ready.callback, None)  # type: ignore[attr-defined]
+            reactor.callFromThread(self.ready.callback, None)
             with pytest.raises(ConnectionClosed) as closed:
                 client.recv(20)
         assert closed.value.rcvd is not None
@@ -138,14 +138,14 @@ async def test_can_be_started_anew(serve: Callable[..., WebSocketService]) -> No
 @pytest_twisted.ensureDeferred
 async def test_in_an_application(serve: Callable[..., WebSocketService]) -> None:
     """With the steps that twistd takes: it listens once, and is waited for."""
-    service, application = serve(ANYWHERE), MultiService()  # type: ignore[no-untyped-call]
+    service, application = serve(ANYWHERE), MultiService()
     service.setServiceParent(application)
-    application.privilegedStartService()  # type: ignore[no-untyped-call]
+    application.privilegedStartService()
     [port] = service.ports
-    application.startService()  # type: ignore[no-untyped-call]
+    application.startService()
     assert service.ports == [port]
     code = await opened(over_tcp(service))
-    await application.stopService()  # type: ignore[no-untyped-call]
+    await application.stopService()
     assert await code == 1001
     assert service.factory.counters().connected == 0
 
@@ -171,7 +171,7 @@ async def test_half_a_handshake(serve: Callable[..., WebSocketService]) -> None:
 def turn() -> Deferred[None]:
     """Fires after another turn of the reactor."""
     done: Deferred[None] = Deferred()
-    reactor.callLater(0, done.callback, None)  # type: ignore[attr-defined]
+    reactor.callLater(0, done.callback, None)
     return done
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorCore
@@ -17,17 +17,19 @@ from .serving import WebSocketService
 __all__ = ["Command", "CommandOptions", "check_endpoint"]
 
 
-def _positive(kind: type) -> Any:
-    """A coercion to a number of this kind that is greater than zero."""
+class _Positive:
+    """Makes a number of this kind, greater than zero, of a text."""
 
-    def coerce(text: str) -> Any:
-        value = kind(text)
+    coerceDoc = "A number greater than zero."
+
+    def __init__(self, kind: type) -> None:
+        self._kind = kind
+
+    def __call__(self, text: str) -> Any:
+        value = self._kind(text)
         if not 0 < value < float("inf"):
             raise ValueError(f"{text} is not greater than zero")
         return value
-
-    coerce.coerceDoc = "A number greater than zero."  # type: ignore[attr-defined]
-    return coerce
 
 
 def check_endpoint(parse: Callable[[Any, str], object], endpoint: str) -> None:
@@ -48,14 +50,14 @@ class CommandOptions(usage.Options):
     """Where to listen is under the key ``endpoint``, a list."""
 
     synopsis = "[options]"
-    optParameters = [  # noqa: RUF012
+    optParameters: ClassVar[list[list[Any]]] = [
         [
             "ping-frequency",
             "p",
             20.0,
             "Seconds from one ping to the next; a client from which nothing came "
             "for one more such period is given up.",
-            _positive(float),
+            _Positive(float),
         ],
         [
             "max-frame-size",
@@ -63,12 +65,12 @@ class CommandOptions(usage.Options):
             1024 * 1024,
             "The largest payload of a frame, in bytes; over it the connection is "
             "closed with code 1009.",
-            _positive(int),
+            _Positive(int),
         ],
     ]
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # untyped there
         self["endpoint"] = []
         self["origin"] = []
         self["subprotocol"] = []

@@ -233,7 +233,7 @@ class WebSocketFactory(Factory):
     def doStart(self) -> None:
         """Somebody listens: what was drained serves again."""
         self._draining = Draining()
-        super().doStart()  # type: ignore[no-untyped-call]
+        super().doStart()  # type: ignore[no-untyped-call]  # untyped there
 
     def counters(self) -> Counters:
         """What was counted so far."""

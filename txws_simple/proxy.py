@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
@@ -34,11 +34,13 @@ class Options(CommandOptions):
         "the other takes. A client whose server can't be reached, or resets the "
         "connection, gets close code 1014."
     )
-    optParameters = [  # noqa: RUF012
+    optParameters: ClassVar[list[list[Any]]] = [
         ["to", "t", None, "The server: a Twisted client endpoint, tcp:HOST:PORT."],
         ["path", None, None, "The only path served; any other gets 404."],
     ]
-    optFlags = [["text", None, "Send text messages, of UTF-8, not binary ones."]]  # noqa: RUF012
+    optFlags: ClassVar[list[list[Any]]] = [
+        ["text", None, "Send text messages, of UTF-8, not binary ones."]
+    ]
 
     def opt_listen(self, endpoint: str) -> None:
         """Where to listen: a Twisted server endpoint, such as

@@ -62,7 +62,7 @@ class WebSocketService(Service):
         Raises:
             Exception: Where an endpoint says at once that it can't.
         """
-        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        super().privilegedStartService()  # type: ignore[no-untyped-call]  # untyped there
         for endpoint in self._endpoints:
             self._listen(endpoint)
 
@@ -74,7 +74,7 @@ class WebSocketService(Service):
         """
         if not self._listening:
             self.privilegedStartService()
-        super().startService()  # type: ignore[no-untyped-call]
+        super().startService()  # type: ignore[no-untyped-call]  # untyped there
 
     def stopService(self) -> Deferred[Drained]:
         """Stop listening, and drain the factory.
@@ -83,7 +83,7 @@ class WebSocketService(Service):
             A Deferred of what `WebSocketFactory.drain` gives, when that is done and
             nobody listens any more.
         """
-        super().stopService()  # type: ignore[no-untyped-call]
+        super().stopService()  # type: ignore[no-untyped-call]  # untyped there
         stopped = self._stop_listening()
         drained = self.factory.drain(self._timeout, self._code)
         return stopped.addCallback(lambda _: drained)
@@ -112,7 +112,8 @@ def _server(endpoint: IStreamServerEndpoint | str) -> IStreamServerEndpoint:
         return endpoint
     from twisted.internet import reactor
 
-    return serverFromString(reactor, endpoint)  # type: ignore[no-any-return]
+    server: IStreamServerEndpoint = serverFromString(reactor, endpoint)
+    return server
 
 
 def _not_listening(failure: Failure) -> None:

@@ -92,7 +92,7 @@ class WrappingFactory(WebSocketFactory):
     def doStop(self) -> None:
         """It has stopped to."""
         self._factory.doStop()
-        super().doStop()  # type: ignore[no-untyped-call]
+        super().doStop()  # type: ignore[no-untyped-call]  # untyped there
 
 
 def only_path(path: str) -> Callable[[Request], Response | None]:

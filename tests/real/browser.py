@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import select
-import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +11,10 @@ from typing import Any, NamedTuple
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.support.wait import WebDriverWait
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.processes import PATIENCE, saying_ports
+from tests.real.programs import program
+
 CHAT = "examples/chat/server.py"
-PATIENCE = 20  # seconds
 
 # Headless, as root, and without a word to anybody else.
 SWITCHES = (
@@ -27,25 +24,15 @@ SWITCHES = (
 )
 
 
-def installed(program: str) -> str:
-    """The path of a program."""
-    path = shutil.which(program)
-    if path is None:
-        raise RuntimeError(
-            f"{program} is missing: apt-get install chromium chromium-driver"
-        )
-    return path
-
-
 @contextmanager
 def chromium(profile: Path) -> Iterator[Chrome]:
     """A browser with a profile of its own, in an empty folder."""
     options = ChromeOptions()
-    options.binary_location = installed("chromium")
+    options.binary_location = program("chromium", "chromium")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     for switch in (*SWITCHES, f"--user-data-dir={profile}"):
         options.add_argument(switch)
-    driver = Chrome(options, ChromeService(installed("chromedriver")))
+    driver = Chrome(options, ChromeService(program("chromedriver", "chromium-driver")))
     driver.set_script_timeout(PATIENCE)
     try:
         yield driver
@@ -80,28 +67,9 @@ class Served(NamedTuple):
 
 @contextmanager
 def serving(*arguments: str) -> Iterator[Served]:
-    """A program that says where it listens; it must end without a complaint."""
-    process = subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None and process.stderr is not None
-    try:
-        assert select.select([process.stdout], [], [], PATIENCE)[0]
-        ports = re.findall(r"port=(\d+)", process.stdout.readline())
-        assert len(ports) == 2, process.stderr.read()
-        yield Served(process, *map(int, ports))
-        process.terminate()
-        process.wait(PATIENCE)
-        assert process.stderr.read() == ""
-    finally:
-        process.kill()
-        process.wait(PATIENCE)
-        process.stdout.close()
-        process.stderr.close()
+    """A server that says where its page and its WebSocket are."""
+    with saying_ports(*arguments) as (process, (page, socket)):
+        yield Served(process, page, socket)
 
 
 @contextmanager

@@ -45,8 +45,11 @@ class Page:
 
     def until(self, part: str, pattern: str) -> str:
         """The text of a part, once it has what is looked for."""
-        matches = lambda: re.search(pattern, self.text(part))  # noqa: E731
-        found: re.Match[str] = until(self.look(), matches)
+
+        def find() -> re.Match[str] | None:
+            return re.search(pattern, self.text(part))
+
+        found: re.Match[str] = until(self.look(), find)
         return found.string
 
     @property

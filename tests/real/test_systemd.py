@@ -34,7 +34,7 @@ def units(tmp_path: Path) -> Path:
 
 def unit(path: Path) -> RawConfigParser:
     parsed = RawConfigParser()
-    parsed.optionxform = str  # type: ignore[assignment, method-assign]
+    parsed.optionxform = str
     parsed.read_string(path.read_text())
     return parsed
 
