@@ -75,12 +75,14 @@ class Cases(WatchedCase):
         writes = [self.outbox.write([b"a"]), self.outbox.write([b"b"])]
         self.outlet.room = 3
         self.outbox.open(self.outlet, b"first")
-        self.assertEqual(self.outbox.buffered, 4)
-        for room, called in ((0, [False] * 2), (2, [False] * 2), (1, [True, False])):
+        self.assertEqual((self.outbox.buffered, self.outbox.sent), (4, -2))
+        steps = ((0, [False] * 2), (2, [False] * 2), (1, [True, False]), (1, [True] * 2))
+        for room, called in steps:
             self.outlet.room = room
             self.outbox.go_on(0)
             self.assertEqual([write.called for write in writes], called)
-        self.assertEqual(self.outlet.taken, b"firsta")
+            self.assertEqual(self.outbox.sent, len(self.outlet.taken) - len(b"first"))
+        self.assertEqual(self.outlet.taken, b"firstab")
 
     def test_cut_at_every_byte(self) -> None:
         """However little is taken at a time, every byte goes once, in order."""
