@@ -25,7 +25,7 @@ from websockets.sync.client import connect as _connect
 from zope.interface.verify import verifyObject
 
 from txws_simple import Opcode
-from txws_simple.endpoint import WebSocketEndpoint
+from txws_simple.wrapping import WebSocketEndpoint
 
 from .helpers import client_frame, request, server_frame
 from .ledger import WatchedCase

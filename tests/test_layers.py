@@ -56,13 +56,19 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("handshake", "interfaces", "opening", "options", "outlet"),
         *("peer", "pinger", "request", "session"),
     },
-    "below": {"peer"},
-    "outgoing": {"frames", "messages", "peer"},
-    "reasons": {"errors", "frames", "peer"},
-    "stream": {"below", "errors", "frames", "outgoing", "peer", "pinger", "reasons"},
-    "wrapping": {
-        *("frames", "handshake", "options", "peer", "protocol", "request", "stream"),
+    "wrapping.below": {"peer"},
+    "wrapping.outgoing": {"frames", "messages", "peer"},
+    "wrapping.reasons": {"errors", "frames", "peer"},
+    "wrapping.stream": {
+        *("errors", "frames", "peer", "pinger"),
+        *("wrapping.below", "wrapping.outgoing", "wrapping.reasons"),
     },
+    "wrapping.factory": {
+        *("frames", "handshake", "options", "peer", "protocol", "request"),
+        "wrapping.stream",
+    },
+    "wrapping.endpoint": {"wrapping.factory"},
+    "wrapping": {"wrapping.endpoint", "wrapping.factory", "wrapping.stream"},
     "limits": {"frames", "options", "peer", "pinger"},
     "policies": {
         *("handshake", "limits", "options", "peer", "protocol", "request"),
@@ -72,12 +78,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "prometheus": {"counters", "protocol"},
     "commands": {"options", "protocol", "serving"},
     "service": {"commands", "protocol"},
-    "endpoint": {"wrapping"},
     "proxy": {"commands", "frames", "wrapping"},
-    "memory": set(),
-    "turns": {"connection", "frames", "headers", "leftovers", "memory"},
-    "leftovers": {"peer"},
-    "testing": {"frames", "leftovers", "messages", "peer", "protocol", "turns"},
+    "testing.memory": set(),
+    "testing.leftovers": {"peer"},
+    "testing.turns": {
+        *("connection", "frames", "headers", "testing.leftovers", "testing.memory"),
+    },
+    "testing.client": {
+        *("frames", "messages", "peer", "protocol"),
+        *("testing.leftovers", "testing.turns"),
+    },
+    "testing": {"testing.client"},
     "__init__": {
         *("counters", "deferreds", "draining", "errors", "frames", "handshake"),
         *("headers", "interfaces", "options", "peer", "protocol", "request"),
@@ -108,8 +119,8 @@ class Import(NamedTuple):
         return self.name.partition(".")[0]
 
 
-def imports(source: str) -> Iterator[Import]:
-    """All imports of a module, those inside of functions among them."""
+def imports(source: str, package: str = PACKAGE) -> Iterator[Import]:
+    """All imports of a module of that package, those inside of functions among them."""
     tree = ast.parse(source)
     for_types = {
         id(inner)
@@ -119,34 +130,41 @@ def imports(source: str) -> Iterator[Import]:
         for inner in ast.walk(statement)
     }
     for node in ast.walk(tree):
-        for name in _names(node):
+        for name in _names(node, package):
             yield Import(name, id(node) in for_types)
 
 
-def _names(node: ast.AST) -> list[str]:
+def _names(node: ast.AST, package: str) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if not isinstance(node, ast.ImportFrom):
         return []
-    if not node.level:
-        # "from package import module" names a module, too.
-        own = node.module == PACKAGE
-        return (
-            [f"{PACKAGE}.{a.name}" for a in node.names] if own else [str(node.module)]
-        )
-    if node.module is None:
-        return [f"{PACKAGE}.{alias.name}" for alias in node.names]
-    return [f"{PACKAGE}.{node.module}"]
+    origin = [node.module] if node.module else []
+    if node.level:
+        above = package.split(".")
+        origin = [*above[: len(above) - node.level + 1], *origin]
+    # "from package import module" names a module, too.
+    if origin == [PACKAGE] or not node.module:
+        return [".".join([*origin, alias.name]) for alias in node.names]
+    return [".".join(origin)]
 
 
-def source(module: str) -> str:
-    return (ROOT / PACKAGE / f"{module}.py").read_text(encoding="utf-8")
+def path(module: str) -> Path:
+    base = ROOT.joinpath(PACKAGE, *module.split("."))
+    return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+
+
+def found(module: str) -> list[Import]:
+    """What this module of the package imports."""
+    file = path(module)
+    package = ".".join(file.parent.relative_to(ROOT).parts)
+    return list(imports(file.read_text(encoding="utf-8"), package))
 
 
 def arrows(module: str) -> set[str]:
     """The modules of the package that this one imports."""
-    names = {found.name for found in imports(source(module)) if found.top == PACKAGE}
-    return {name.partition(".")[2].partition(".")[0] or "__init__" for name in names}
+    names = {each.name for each in found(module) if each.top == PACKAGE}
+    return {name.removeprefix(PACKAGE)[1:] or "__init__" for name in names}
 
 
 modules = pytest.mark.parametrize("module", MAY_IMPORT)
@@ -154,8 +172,8 @@ modules = pytest.mark.parametrize("module", MAY_IMPORT)
 
 def test_every_module_has_its_place() -> None:
     """A new file says what it may import, here."""
-    files = {path.stem for path in (ROOT / PACKAGE).rglob("*.py")}
-    assert files == set(MAY_IMPORT)
+    files = set((ROOT / PACKAGE).rglob("*.py"))
+    assert files == {path(module) for module in MAY_IMPORT}
 
 
 @modules
@@ -174,10 +192,10 @@ def test_no_import_leads_back() -> None:
 @pytest.mark.parametrize("module", [name for name in CORE if name != "_speedups"])
 def test_the_core_knows_no_twisted(module: str) -> None:
     """Neither Twisted nor zope, but that `options` names a type for a checker."""
-    found = [found for found in imports(source(module)) if found.top != PACKAGE]
+    others = [each for each in found(module) if each.top != PACKAGE]
     if module == "options":
-        found = [each for each in found if not each.for_types]
-    assert {each.top for each in found} <= sys.stdlib_module_names
+        others = [each for each in others if not each.for_types]
+    assert {each.top for each in others} <= sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("module", [name for name in CORE if name != "_speedups"])
@@ -189,25 +207,25 @@ def test_the_core_stands_on_itself(module: str) -> None:
 @modules
 def test_nobody_imports_the_top(module: str) -> None:
     """The protocol is for what is built upon it, and that for nobody."""
-    above = {"__init__", "commands", "endpoint", "policies", "prometheus", "protocol"}
+    above = {"__init__", "commands", "policies", "prometheus", "protocol"}
     above |= {"proxy", "service", "serving", "testing", "wrapping"}
     between = {"commands", "protocol", "serving", "wrapping"}
-    allowed = between if module in above else set()
+    allowed = between if module.partition(".")[0] in above else set()
     assert arrows(module) & above <= allowed
 
 
 @modules
 def test_nothing_else_is_needed(module: str) -> None:
     """At run time: the standard library, Twisted and zope.interface."""
-    found = {
+    needed = {
         each.name if each.top == "zope" else each.top
-        for each in imports(source(module))
+        for each in found(module)
         if not each.for_types
     }
     own = {PACKAGE, "twisted", "zope.interface"}
     if module == "prometheus":  # an extra
         own.add("prometheus_client")
-    assert found - sys.stdlib_module_names <= own
+    assert needed - sys.stdlib_module_names <= own
 
 
 @modules
@@ -215,7 +233,7 @@ def test_no_import_by_another_way(module: str) -> None:
     """No name is imported that can't be read off the source."""
     names = {
         node.id
-        for node in ast.walk(ast.parse(source(module)))
+        for node in ast.walk(ast.parse(path(module).read_text(encoding="utf-8")))
         if type(node) is ast.Name
     }
     assert not names & {"__import__", "import_module", "importlib"}
@@ -252,7 +270,21 @@ def test_the_plugins_are_no_package() -> None:
 )
 def test_the_walk_sees_every_import(line: str, names: list[str]) -> None:
     """Each way to write one, wherever it stands."""
-    assert [found.name for found in imports(line)] == names
+    assert [each.name for each in imports(line)] == names
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("from .stream import x", "txws_simple.wrapping.stream"),
+        ("from . import stream", "txws_simple.wrapping.stream"),
+        ("from ..frames import Frame", "txws_simple.frames"),
+        ("from .. import frames", "txws_simple.frames"),
+    ],
+)
+def test_the_walk_knows_where_it_is(line: str, name: str) -> None:
+    """In a folder, one dot more leads out of it."""
+    assert [each.name for each in imports(line, "txws_simple.wrapping")] == [name]
 
 
 def test_the_walk_tells_types_apart() -> None:

@@ -76,7 +76,12 @@ class Cases(WatchedCase):
         self.outlet.room = 3
         self.outbox.open(self.outlet, b"first")
         self.assertEqual((self.outbox.buffered, self.outbox.sent), (4, -2))
-        steps = ((0, [False] * 2), (2, [False] * 2), (1, [True, False]), (1, [True] * 2))
+        steps = (
+            (0, [False] * 2),
+            (2, [False] * 2),
+            (1, [True, False]),
+            (1, [True] * 2),
+        )
         for room, called in steps:
             self.outlet.room = room
             self.outbox.go_on(0)

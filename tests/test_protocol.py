@@ -25,7 +25,7 @@ from txws_simple import (
     WebSocketPeer,
     new,
 )
-from txws_simple.memory import MemoryTransport
+from txws_simple.testing.memory import MemoryTransport
 
 from .held import held
 from .helpers import ACCEPT, client_frame, request

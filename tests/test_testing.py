@@ -28,9 +28,9 @@ from txws_simple import (
     WebSocketPeer,
 )
 from txws_simple.draining import Drained
-from txws_simple.memory import MemoryTransport
 from txws_simple.policies import LimitedFactory, Limits
 from txws_simple.testing import Client, connect
+from txws_simple.testing.memory import MemoryTransport
 from txws_simple.wrapping import WrappingFactory
 
 from .ledger import Ledger, WatchedCase

@@ -23,7 +23,7 @@ from twisted.internet.task import Clock
 
 from txws_simple import WebSocketFactory
 from txws_simple.frames import Decoder, Frame
-from txws_simple.memory import MemoryTransport
+from txws_simple.testing.memory import MemoryTransport
 
 from .counting import Counting
 from .helpers import request

@@ -33,7 +33,7 @@ class _WebSocketParser:
         self, reactor: Any, *args: Any, **kwargs: Any
     ) -> IStreamServerEndpoint:
         # Not before somebody asks for it: every start of twistd reads this file.
-        from txws_simple.endpoint import from_arguments
+        from txws_simple.wrapping.endpoint import from_arguments
 
         return from_arguments(reactor, *args, **kwargs)
 

@@ -1,4 +1,4 @@
-"""Any Twisted protocol over WebSocket: an existing factory, served unchanged."""
+"""The factory whose connections are streams of bytes to the protocols of another."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
 
-from .frames import CloseCode
-from .handshake import Response
-from .peer import WebSocketPeer
-from .protocol import WebSocketFactory
-from .request import Request
+from ..frames import CloseCode
+from ..handshake import Response
+from ..peer import WebSocketPeer
+from ..protocol import WebSocketFactory
+from ..request import Request
 from .stream import StreamTransport
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .options import Keywords
+    from ..options import Keywords
 
 __all__ = ["WrappingFactory", "only_path", "wrap"]
 
@@ -31,7 +31,7 @@ def wrap(
     What arrives is a stream of bytes to them, whatever messages it came in, text
     among it as UTF-8; what they write in one turn of the reactor leaves as one
     message, if it has no more than 64 KiB.  Their transport is a
-    :class:`~txws_simple.stream.StreamTransport`.
+    :class:`~txws_simple.wrapping.StreamTransport`.
 
     Args:
         factory: Builds them.  Where it builds none, the connection is closed with

@@ -14,9 +14,9 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from .frames import Frame
-from .messages import as_frame
-from .peer import WebSocketPeer
+from ..frames import Frame
+from ..messages import as_frame
+from ..peer import WebSocketPeer
 
 __all__ = ["Outgoing"]
 

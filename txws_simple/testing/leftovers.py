@@ -10,7 +10,7 @@ from twisted.logger import ILogObserver, LogEvent
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .peer import WebSocketPeer
+from ..peer import WebSocketPeer
 
 __all__ = ["Failures", "Handler"]
 

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Factory
 from zope.interface import implementer
 
-from .wrapping import WrappingFactory, only_path
+from .factory import WrappingFactory, only_path
 
 __all__ = ["WebSocketEndpoint", "from_arguments"]
 

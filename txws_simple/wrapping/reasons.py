@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
 
-from .errors import ConnectionClosed
-from .frames import CloseCode
-from .peer import WebSocketPeer
+from ..errors import ConnectionClosed
+from ..frames import CloseCode
+from ..peer import WebSocketPeer
 
 __all__ = ["is_whole", "lost", "reason_of"]
 

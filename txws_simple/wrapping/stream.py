@@ -24,12 +24,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ..errors import BufferOverrun, CloseTimeout
+from ..frames import Close, CloseCode, Frame
+from ..peer import WebSocketPeer
+from ..pinger import clocks
 from .below import Below
-from .errors import BufferOverrun, CloseTimeout
-from .frames import Close, CloseCode, Frame
 from .outgoing import Outgoing
-from .peer import WebSocketPeer
-from .pinger import clocks
 from .reasons import is_whole, lost, reason_of
 
 __all__ = ["StreamTransport"]

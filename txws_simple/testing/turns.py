@@ -18,9 +18,9 @@ from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
-from .connection import Connection
-from .frames import Frame, Opcode
-from .headers import Headers
+from ..connection import Connection
+from ..frames import Frame, Opcode
+from ..headers import Headers
 from .leftovers import Failures
 from .memory import MemoryTransport
 

@@ -17,11 +17,11 @@ from twisted.internet.interfaces import IAddress, IProtocolFactory
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from .frames import CloseCode, Opcode, encode
+from ..frames import CloseCode, Opcode, encode
+from ..messages import as_frame, fragments
+from ..peer import WebSocketPeer
+from ..protocol import WebSocketFactory
 from .leftovers import Handler
-from .messages import as_frame, fragments
-from .peer import WebSocketPeer
-from .protocol import WebSocketFactory
 from .turns import MemoryClient, request
 
 __all__ = ["Client", "connect"]

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.interfaces import IAddress, ISSLTransport
 from zope.interface import alsoProvides
 
-from .peer import WebSocketPeer
+from ..peer import WebSocketPeer
 
 __all__ = ["Below"]
 
