@@ -313,6 +313,34 @@ class Ending(Case):
         wire.advance(0.2)
         self.assert_lost(protocol, ConnectionLost, CloseTimeout)
 
+    def test_a_client_that_takes_nothing_but_pings(self) -> None:
+        """That more lies here, or less, is no sign that it takes anything."""
+        protocol, wire = self.connect(close_timeout=3)
+        wire.stall()
+        protocol.link.write(LARGE * 8)
+        wire.pump()
+        protocol.link.loseConnection()
+        for size in (1, 2, 1):
+            wire.advance(0.9)
+            wire.send(client_frame(Opcode.PING, b"x" * size))
+        self.assertEqual(protocol.ends, [])
+        wire.advance(0.4)
+        self.assert_lost(protocol, ConnectionLost, CloseTimeout)
+
+    def test_a_client_that_has_taken_all_so_far_is_waited_for(self) -> None:
+        """A producer may need longer: that is no fault of the client's."""
+        protocol, wire = self.connect(close_timeout=3)
+        producer = Producer()
+        protocol.link.registerProducer(producer, False)
+        protocol.link.loseConnection()
+        for _ in range(3):
+            wire.advance(2.9)
+        self.assertEqual((protocol.ends, producer.asked), ([], ["resume"]))
+        protocol.link.write(b"late")
+        protocol.link.unregisterProducer()
+        self.assertEqual(self.data(wire), b"late")
+        self.assertEqual(self.last_code(wire), 1000)
+
     def test_a_client_that_takes_something_is_waited_for(self) -> None:
         protocol, wire = self.connect(close_timeout=3)
         wire.stall()

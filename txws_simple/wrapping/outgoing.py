@@ -72,17 +72,11 @@ class Outgoing:
         self._is_waiting = False  # for a message to leave
         self._is_finishing = False
         self._is_stopped = False
-        self._sent = 0
 
     @property
     def waiting(self) -> int:
         """Bytes that were written and have not left."""
         return self._size + self._peer.buffered
-
-    @property
-    def gone(self) -> int:
-        """How many have left, but for what else the peer sends: a sign of progress."""
-        return self._sent - self._peer.buffered
 
     @property
     def is_overrun(self) -> bool:
@@ -164,12 +158,10 @@ class Outgoing:
             self._have_sent_all()
 
     def _send(self) -> None:
-        data = self._take()
-        message = self._decode(data)
+        message = self._decode(self._take())
         if not message:
             return
         write = self._peer.write(message)
-        self._sent += len(data)
         is_last = not self._size and (self._is_paused or self._is_finishing)
         if not self._is_waiting and (is_last or self._peer.buffered > self._ahead):
             self._is_waiting = True

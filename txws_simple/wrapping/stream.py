@@ -247,16 +247,15 @@ class StreamTransport(Below):
         self._wait_for_progress()
 
     def _wait_for_progress(self) -> None:
-        """Whoever takes nothing is not waited for."""
+        """Whoever takes nothing is not waited for, if there is something to take."""
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = self._clock.callLater(
-            self._close_timeout, self._look, self._outgoing.gone
-        )
+        gone = self.peer.traffic.bytes_out if self._outgoing.waiting else None
+        self._deadline = self._clock.callLater(self._close_timeout, self._look, gone)
 
-    def _look(self, gone: int) -> None:
+    def _look(self, gone: int | None) -> None:
         self._deadline = None
-        if self._outgoing.gone == gone:
+        if self.peer.traffic.bytes_out == gone:
             self._abort(Failure(lost(CloseTimeout())))
         else:
             self._wait_for_progress()
