@@ -34,7 +34,7 @@ class Counter:
                     await peer.shutdown(4000, "not JSON")
                     return
                 self.total += order["add"]
-                for each in self.peers:
+                for each in list(self.peers):  # one that is too slow goes
                     self.tell(each)
         finally:
             self.peers.remove(peer)

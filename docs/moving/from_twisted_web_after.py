@@ -27,7 +27,7 @@ async def megaphone(peer: WebSocketPeer) -> None:
                 await peer.shutdown(4001)
                 return
             times, words = message.split(" ", 1)
-            for each in crowd:
+            for each in list(crowd):  # one that is too slow goes
                 each.send(words.upper() * int(times))
     finally:
         crowd.remove(peer)

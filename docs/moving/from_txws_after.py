@@ -32,7 +32,7 @@ class Room:
             self.say(f"{name} has left")
 
     def say(self, line: str) -> None:
-        for peer in self.chats.values():
+        for peer in list(self.chats.values()):  # one that is too slow goes
             peer.send(line)
 
 

@@ -16,7 +16,7 @@ class GuestBook:
         self.guests.append(peer)
         try:
             while (message := await peer.receive(timeout=60)) is not None:
-                for guest in self.guests:
+                for guest in list(self.guests):  # one that is too slow goes
                     guest.send(message)
         except TimeoutError:
             await peer.shutdown(4000, "idle")

@@ -71,6 +71,21 @@ def test_a_slow_reader() -> None:
         assert slow.receive() == "hello"
 
 
+def test_one_that_is_much_too_slow() -> None:
+    """It is thrown out, and the guest after it misses nothing."""
+    factory = make_factory(Clock())
+    with (
+        connect(factory, "/?token=secret") as slow,
+        connect(factory, "/?token=secret") as bob,
+        connect(factory, "/?token=secret") as ann,
+    ):
+        slow.stall()
+        for _ in range(20):
+            ann.send("x" * 1_000_000)
+        assert len(bob.received()) == len(ann.received()) == 20
+        assert not slow.is_open
+
+
 def test_something_that_is_not_allowed(guest: Client) -> None:
     guest.raw(b"\xff\xff")
     assert guest.close_code == 1002

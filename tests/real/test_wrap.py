@@ -7,8 +7,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE as PIPED
+from threading import Timer
 from typing import Any, NamedTuple
 
 import pytest
@@ -185,17 +188,25 @@ def test_ssh(tmp_path: Path) -> None:
             "UserKnownHostsFile": "/dev/null",
             "PreferredAuthentications": "password",
         }
-        said = subprocess.run(
-            [
-                *(ssh, "-F", "/dev/null"),
-                *(word for o in options.items() for word in ("-o", "=".join(o))),
-                *("root@there", "cat; echo done"),
-            ],
-            env={**os.environ, "SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force"},
-            input=LARGE,
-            capture_output=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert said.returncode == 0, said.stderr
-        assert said.stdout == LARGE + b"done\n"
+        command = [
+            *(ssh, "-F", "/dev/null"),
+            *(word for o in options.items() for word in ("-o", "=".join(o))),
+            *("root@there", "cat; echo done"),
+        ]
+        env = {**os.environ, "SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force"}
+        with (
+            subprocess.Popen(command, env=env, stdin=PIPED, stdout=PIPED) as shell,
+            ThreadPoolExecutor() as pool,
+        ):
+            assert shell.stdin is not None and shell.stdout is not None
+            too_long = Timer(PATIENCE, shell.kill)
+            too_long.start()
+            writing = pool.submit(shell.stdin.write, LARGE)
+            # Its input ends when all has come back: conch drops what it could not
+            # send when a command ends, over plain TCP as well.
+            assert shell.stdout.read(len(LARGE)) == LARGE
+            writing.result()
+            shell.stdin.close()
+            assert shell.stdout.read() == b"done\n"
+            too_long.cancel()
+        assert shell.returncode == 0
