@@ -85,7 +85,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("connection", "frames", "headers", "testing.leftovers", "testing.memory"),
     },
     "testing.client": {
-        *("frames", "messages", "peer", "protocol"),
+        *("frames", "headers", "messages", "peer", "protocol"),
         *("testing.leftovers", "testing.turns"),
     },
     "testing": {"testing.client"},

@@ -387,7 +387,7 @@ def test_a_client_that_is_used_within_the_application() -> None:
 # Where a reactor runs
 
 
-def why_not(arrival: Deferred[str | bytes]) -> Deferred[Any]:
+def why_not(arrival: Deferred[Any]) -> Deferred[Any]:
     """Why no message comes."""
     return arrival.addErrback(lambda failure: failure.getErrorMessage())
 
@@ -696,6 +696,46 @@ async def test_two_who_wait() -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_waiting_for_something_else() -> None:
+    """An answer, a Close, or what the application does."""
+    left: list[str] = []
+
+    async def handler(peer: WebSocketPeer) -> None:
+        await deferLater(reactor, 0.01)
+        await peer.shutdown(4001, "over")
+        await deferLater(reactor, 0.01)
+        left.append("gone")
+
+    factory = WebSocketFactory(
+        handler, on_request=lambda _: deferLater(reactor, 0.01), clock=Clock()
+    )
+    with connect(factory) as client:
+        assert client.status is None
+        await client.until(lambda: client.status)
+        assert client.status == 101
+        assert await client.until(lambda: client.close_code) is None
+        assert (client.close_code, client.close_reason) == (4001, "over")
+        await client.until(lambda: left)
+    await out_of_its_turn()
+
+
+@pytest_twisted.ensureDeferred
+async def test_waiting_in_vain() -> None:
+    """It ends, and says how things are."""
+    with connect(never) as client:
+        for vain in (client.arrival(0.02), client.until(lambda: False, 0.02)):
+            assert "in time: the connection is open" in await why_not(vain)
+        with pytest.raises(ZeroDivisionError):
+            await client.until(lambda: 1 / 0)
+        last = client.until(lambda: False)
+        client.lose()
+        with pytest.raises(AssertionError, match="still waits"):
+            client.finish()
+        assert "did not happen: the connection was lost" in await why_not(last)
+    await out_of_its_turn()
+
+
+@pytest_twisted.ensureDeferred
 async def test_who_waits_hears_of_a_loop() -> None:
     clock = Clock()
 
@@ -813,9 +853,115 @@ def test_a_host_of_its_own() -> None:
     assert hosts == [["localhost"], ["a.example"]]
 
 
-def test_a_path_that_can_not_be_sent() -> None:
+@pytest.mark.parametrize("path", ["/\u20ac", "/a\u0394"])
+def test_a_path_that_can_not_be_sent(path: str) -> None:
     """Nothing is left of it."""
     before = len(globalLogPublisher._observers)
-    with pytest.raises(UnicodeEncodeError):
-        connect(never, "/\u20ac")
+    with pytest.raises(ValueError, match="has to be quoted"):
+        connect(never, path)
     assert len(globalLogPublisher._observers) == before
+
+
+def test_what_is_no_argument() -> None:
+    wrong: Any = "v1"
+    with pytest.raises(TypeError, match="is a str"):
+        connect(never, subprotocols=wrong)
+    with pytest.raises(ValueError, match="make the factory with"):
+        connect(WebSocketFactory(never), clock=Clock())
+    with connect(echo, headers={"X-A": "y"}) as client:
+        for send in (client.raw, lambda text: client.frame(Opcode.TEXT, text)):
+            with pytest.raises(TypeError, match="str, not bytes"):
+                send(wrong)
+
+
+def test_a_factory_that_is_not_of_websocket() -> None:
+    """It takes the request for something else, and says so."""
+
+    class Talkative(Protocol):
+        def connectionMade(self) -> None:
+            self.transport.write(b"220 hello\r\n\r\n")
+
+    factory = Factory.forProtocol(Talkative)
+    with pytest.raises(AssertionError, match="not one of WebSocket: '220 hello'"):
+        connect(factory, clock=Clock())
+
+
+class Counting(Factory):
+    """Sets itself up when it is started."""
+
+    noisy = False
+    protocol = Protocol
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def startFactory(self) -> None:
+        self.seen.append("start")
+
+    def stopFactory(self) -> None:
+        self.seen.append("stop")
+
+
+def test_a_factory_is_started_and_stopped() -> None:
+    """With the first of its clients, and with the last."""
+    inner = Counting()
+    factory = WrappingFactory(inner, clock=Clock())
+    with connect(factory), connect(factory):
+        assert inner.seen == ["start"]
+    assert inner.seen == ["start", "stop"]
+
+
+async def endless(peer: WebSocketPeer) -> None:
+    while True:
+        await peer.send("x" * 100_000)
+
+
+async def endless_crumbs(peer: WebSocketPeer) -> None:
+    while True:
+        await peer.send("")
+
+
+@pytest.mark.parametrize("handler", [endless, endless_crumbs])
+def test_a_handler_that_never_ends(handler: Callable[[WebSocketPeer], object]) -> None:
+    """It is held back by what the client has not received, as by a real one."""
+    with connect(handler) as client:
+        first = len(client.received())
+        assert 600 < first < 140_000
+        assert len(client.received()) > 600
+        client.send("is heard")
+        assert client.is_open
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("status", 101), ("pings", [b"late"]), ("close_reason", "ok")]
+)
+def test_what_the_client_says_is_up_to_date(name: str, value: object) -> None:
+    """Whatever is asked first."""
+    answer: Deferred[None] = Deferred()
+
+    async def handler(peer: WebSocketPeer) -> None:
+        peer.ping(b"late")
+        await peer.shutdown(1000, "ok")
+
+    factory = WebSocketFactory(handler, on_request=lambda _: answer, clock=Clock())
+    with connect(factory) as client:
+        assert client.status is None
+        answer.callback(None)
+        assert getattr(client, name) == value
+        assert client.body == ""
+
+
+def test_a_failure_of_which_nobody_hears(ledger: Ledger) -> None:
+    """The background's failures are this test's, not those of a later one."""
+
+    async def fail() -> None:
+        raise LookupError("in the background")
+
+    async def handler(peer: WebSocketPeer) -> None:
+        Deferred.fromCoroutine(fail())
+        await peer.receive()
+
+    client = connect(handler)
+    with pytest.raises(AssertionError, match="in the background"):
+        client.finish()
+    ledger.forgive(list(ledger.failures))

@@ -16,7 +16,7 @@ PATIENCE = 60  # seconds
 PYTEST = ("-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider")
 #: How each file is run, and how many tests it has.
 COMMANDS = {
-    "test_with_pytest": ((*PYTEST, "-p", "no:twisted"), 7),
+    "test_with_pytest": ((*PYTEST, "-p", "no:twisted"), 8),
     "test_with_pytest_twisted": ((*PYTEST, "--reactor=default"), 1),
     "test_with_trial": (("-m", "twisted.trial"), 5),
 }

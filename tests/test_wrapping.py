@@ -610,6 +610,21 @@ class Pausing(Case):
         self.assert_lost(protocol, ConnectionDone)
 
 
+class Switching(Case):
+    def test_another_protocol(self) -> None:
+        """As over TCP, where a protocol hands its transport on to the next."""
+        protocol, wire = self.connect()
+        wire.send(client_frame(BINARY, b"for the first"))
+        other = Noting()
+        protocol.link.protocol = other
+        other.makeConnection(protocol.link)
+        wire.send(client_frame(BINARY, b"for the second"))
+        self.assertEqual(protocol.got, [b"for the first"])
+        self.assertEqual(other.got, [b"for the second"])
+        self.end(wire)
+        self.assertEqual((len(protocol.ends), len(other.ends)), (0, 1))
+
+
 class Producing(Case):
     """Who produces is asked for no more than the client takes."""
 

@@ -7,9 +7,10 @@ that can happen has happened, and time passes when the test says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import gc
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import cast
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
@@ -17,7 +18,8 @@ from twisted.internet.interfaces import IAddress, IProtocolFactory
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from ..frames import CloseCode, Opcode, encode
+from ..frames import CloseCode, Frame, Opcode, encode
+from ..headers import Headers
 from ..messages import as_frame, fragments
 from ..peer import WebSocketPeer
 from ..protocol import WebSocketFactory
@@ -34,7 +36,7 @@ def connect(
     served: Callable[[WebSocketPeer], object] | IProtocolFactory,
     path: str = "/",
     *,
-    headers: Iterable[tuple[str, str]] = (),
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
     origin: str | None = None,
     subprotocols: Sequence[str] = (),
     clock: Clock | None = None,
@@ -42,6 +44,7 @@ def connect(
 ) -> Client:
     """Connect a client to an application, and do the opening handshake.
 
+    The factory is started, as by a port that listens, and stopped with its last client.
     All clients with the same clock take part in what happens: to test what several
     do together, connect each of them to the same factory.
 
@@ -49,7 +52,8 @@ def connect(
         served: A handler, served by a `WebSocketFactory` with all options at their
             defaults; or a factory.
         path: What is asked for, with a query if there is one.
-        headers: Header fields to add to the request.
+        headers: Header fields to add to the request: pairs of a name and a value, or a
+            mapping.
         origin: The ``Origin``, as a browser sends it.
         subprotocols: Those that the client offers.
         clock: What schedules all that waits; by default that of the factory, and for
@@ -60,11 +64,14 @@ def connect(
         The client, also where the handshake was refused: see its ``status``.
 
     Raises:
-        TypeError: For what is neither.
-        ValueError: For a factory that waits for another clock.
+        TypeError: For what is neither; for subprotocols that are one string.
+        ValueError: For a factory that waits for another clock; for a path or a header
+            field that has characters which have to be quoted.
     """
+    if isinstance(subprotocols, str):
+        raise TypeError("subprotocols is a str, not a sequence of them")
     handler = None
-    headers = list(headers)
+    headers = list(headers.items() if isinstance(headers, Mapping) else headers)
     if not IProtocolFactory.providedBy(served):
         if not callable(served):
             raise TypeError(f"{served!r} is neither a handler nor a factory")
@@ -93,10 +100,17 @@ def _clock_of(factory: IProtocolFactory, clock: Clock | None) -> Clock:
     """The clock of a factory, which a test can turn."""
     own = getattr(factory, "clock", clock)
     if not isinstance(own, Clock):
-        raise ValueError("the factory needs a clock of the test: clock=task.Clock()")
+        raise ValueError(
+            "make the factory with a clock of the test: clock=task.Clock()"
+        )
     if clock is not None and clock is not own:
         raise ValueError("the factory was made with another clock")
     return own
+
+
+def _check_bytes(data: bytes) -> None:
+    if not isinstance(data, bytes):
+        raise TypeError(f"data is {type(data).__name__}, not bytes")
 
 
 class Client(MemoryClient):
@@ -104,14 +118,11 @@ class Client(MemoryClient):
 
     As a context manager it calls :meth:`finish` at the end of the block.
 
+    With 64 MiB or 100,000 messages come that the test has not received, it reads no
+    more until some were.
+
     Attributes:
         clock: What schedules all that waits.
-        status: The HTTP status of the handshake's answer; ``None`` before it.
-        headers: The header fields of the answer.
-        body: Its text, where the handshake was refused.
-        frames: All data frames that came, fragments one by one.
-        pings: The payloads of the pings that came; each was answered.
-        pongs: Those of the pongs.
     """
 
     def __init__(
@@ -121,7 +132,13 @@ class Client(MemoryClient):
         address: IAddress | None,
         handler: Handler | None,
     ) -> None:
-        super().__init__(factory, clock, address)
+        factory.doStart()
+        self._factory = factory
+        try:
+            super().__init__(factory, clock, address)
+        except BaseException:
+            factory.doStop()
+            raise
         self._handler = handler
 
     # What the client does
@@ -144,6 +161,7 @@ class Client(MemoryClient):
 
     def frame(self, opcode: Opcode, data: bytes = b"", fin: bool = True) -> None:
         """Send one frame, whether the protocol allows it here or not."""
+        _check_bytes(data)
         self._check_open()
         self._put(encode(opcode, data, fin, _MASK))
         self._turn()
@@ -156,6 +174,7 @@ class Client(MemoryClient):
 
     def raw(self, data: bytes) -> None:
         """Send bytes as they are."""
+        _check_bytes(data)
         self._put([data])
         self._turn()
 
@@ -215,33 +234,111 @@ class Client(MemoryClient):
         self._turn()
         if not self._unread:
             raise self._complaint("no message has come")
-        return self._unread.pop(0)
+        return self._next_message()
 
     def received(self) -> list[str | bytes]:
         """All messages that have come and were not received yet."""
         self._turn()
-        unread, self._unread = self._unread, []
-        return unread
+        return [self._next_message() for _ in range(len(self._unread))]
 
-    def arrival(self) -> Deferred[str | bytes]:
+    def arrival(self, timeout: float = 5) -> Deferred[str | bytes]:
         """The next message, which may come later: for a test in which a reactor runs.
+
+        Args:
+            timeout: Seconds of that reactor.
 
         Returns:
             A Deferred of the message.
 
         Errors:
-            `AssertionError` if the connection ends before one has come.
+            `AssertionError` if none comes in time, or the connection ends before.
         """
-        arrival: Deferred[str | bytes] = Deferred(self._waiting.remove)
-        self._waiting.append(arrival)
+
+        def has_come() -> bool:
+            if not self._unread and self._is_silent:
+                raise self._complaint("no message came")
+            return bool(self._unread)
+
+        arrival = self._when(has_come, "no message came in time", timeout)
+        return arrival.addCallback(lambda _: self._next_message())
+
+    def until(
+        self, condition: Callable[[], object], timeout: float = 5
+    ) -> Deferred[None]:
+        """Wait for something else, in the same way: an answer, a Close, a ping.
+
+        Args:
+            condition: Called again and again, as in
+                ``until(lambda: client.close_code)``; what it raises ends the wait.
+            timeout: Seconds of the reactor.
+
+        Returns:
+            A Deferred that fires with ``None`` once the condition is true.
+
+        Errors:
+            `AssertionError` if it is not in time; what the condition raised.
+        """
+        return self._when(condition, "this did not happen in time", timeout)
+
+    def _when(
+        self, condition: Callable[[], object], what: str, timeout: float
+    ) -> Deferred[None]:
+        from twisted.internet import reactor
+
+        def cancel(_: object) -> None:
+            self._waiting.remove(waiting)
+
+        def complain(result: object, _: float) -> None:
+            raise self._complaint(what)
+
+        deferred: Deferred[None] = Deferred(cancel)
+        waiting = (condition, deferred)
+        self._waiting.append(waiting)
+        deferred.addTimeout(timeout, cast(Any, reactor), complain)
         self._stop_looking()
         self._look_again()
-        return arrival
+        return deferred
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status of the handshake's answer; ``None`` before it."""
+        self._turn()
+        return self._status
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields of the answer."""
+        self._turn()
+        return self._headers
+
+    @property
+    def body(self) -> str:
+        """Its text, where the handshake was refused."""
+        self._turn()
+        return self._body
 
     @property
     def subprotocol(self) -> str | None:
         """The subprotocol agreed on."""
         return self.headers.get("Sec-WebSocket-Protocol")
+
+    @property
+    def frames(self) -> list[Frame]:
+        """All data frames that came, fragments one by one."""
+        self._turn()
+        return self._frames
+
+    @property
+    def pings(self) -> list[bytes]:
+        """The payloads of the pings that came; each was answered."""
+        self._turn()
+        return self._pings
+
+    @property
+    def pongs(self) -> list[bytes]:
+        """Those of the pongs."""
+        self._turn()
+        return self._pongs
 
     @property
     def is_open(self) -> bool:
@@ -270,6 +367,7 @@ class Client(MemoryClient):
     @property
     def close_reason(self) -> str:
         """The reason given with it."""
+        self._turn()
         received = self._connection.received
         return received.reason if received is not None else ""
 
@@ -328,8 +426,10 @@ class Client(MemoryClient):
             if self.is_open:
                 self.close()
             self.lose(ConnectionDone())
+            gc.collect()  # a failure that nobody has handled is logged by that
         finally:
             self._leave()
+            self._factory.doStop()
 
     def _check_handler(self) -> None:
         if self._handler is not None and self._handler.running:

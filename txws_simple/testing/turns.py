@@ -6,7 +6,8 @@ Each reads what it is sent, and answers pings and Closes.  What it says by itsel
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any, cast
 from weakref import WeakValueDictionary
@@ -35,6 +36,14 @@ _KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 #: Who waits for a message looks for it again after so many seconds.
 _AGAIN = 0.005
 
+#: With more than this written and not read, who writes is paused, in bytes.
+_ENOUGH = 65536
+
+#: With so many messages, or bytes of them, that the test has not received, a client
+#: reads no more: or one that is sent messages without end would never return.
+_MANY = 100_000
+_MUCH = 64 << 20
+
 #: After so many turns the two sides are taken to go on for ever.
 _TURNS = 10_000
 
@@ -53,7 +62,12 @@ def request(path: str, fields: Iterable[tuple[str, str]]) -> bytes:
         "Sec-WebSocket-Version: 13",
         *(f"{name}: {value}" for name, value in fields),
     ]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    head = "\r\n".join(lines) + "\r\n\r\n"
+    try:
+        return head.encode("latin-1")
+    except UnicodeEncodeError as error:
+        wrong = head[error.start : error.end]
+        raise ValueError(f"{wrong!r} can't be sent: it has to be quoted") from None
 
 
 class _Enough(Exception):
@@ -61,7 +75,29 @@ class _Enough(Exception):
 
 
 class _Transport(MemoryTransport):
-    """One that others may end as well, as they may a plain connection."""
+    """One that holds back who writes without end, and that others may end as well."""
+
+    def __init__(self, clock: Clock, address: IAddress | None) -> None:
+        super().__init__(clock, address)
+        self._size = 0  # of what was written since it was read last
+        self._is_holding = False
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        self._size += len(data)
+        if self._size > _ENOUGH and self.producer is not None:
+            self._is_holding = True
+            self.producer.pauseProducing()
+
+    def take(self) -> bytes:
+        data = super().take()
+        if data:
+            self._size = 0
+            # Who was held back writes at once, and may be held back again.
+            was_holding, self._is_holding = self._is_holding, False
+            if was_holding and self.producer is not None:
+                self.producer.resumeProducing()
+        return data
 
     def loseConnection(self) -> None:
         self.disconnecting = True
@@ -82,16 +118,18 @@ class MemoryClient:
         self, factory: IProtocolFactory, clock: Clock, address: IAddress | None
     ) -> None:
         self.clock = clock
-        self.status: int | None = None
-        self.headers = Headers()
-        self.body = ""
-        self.frames: list[Frame] = []
-        self.pings: list[bytes] = []
-        self.pongs: list[bytes] = []
+        self._status: int | None = None
+        self._headers = Headers()
+        self._body = ""
+        self._frames: list[Frame] = []
+        self._pings: list[bytes] = []
+        self._pongs: list[bytes] = []
         self._head = b""  # of the answer, until it is whole
         self._unsent: list[bytes] = []
-        self._unread: list[str | bytes] = []
+        self._unread: deque[str | bytes] = deque()
+        self._unread_size = 0
         self._is_busy = False
+        self._is_asking = False
         self._has_closed = False  # before the other side
         self._connection = Connection(
             client=True,
@@ -105,7 +143,7 @@ class MemoryClient:
             raise AssertionError("the factory takes no more connections")
         self._transport.protocol = protocol
         protocol.makeConnection(self._transport)
-        self._waiting: list[Deferred[str | bytes]] = []
+        self._waiting: list[tuple[Callable[[], object], Deferred[None]]] = []
         self._turning: IDelayedCall | None = None
         self._failures = Failures()
         globalLogPublisher.addObserver(self._failures)
@@ -123,6 +161,7 @@ class MemoryClient:
         del _clients[self._number]
         globalLogPublisher.removeObserver(self._failures)
         self._stop_looking()
+        self._disappoint(Failure(self._complaint("this did not happen")))
 
     def _all(self) -> list[MemoryClient]:
         """All clients with this clock."""
@@ -193,14 +232,33 @@ class MemoryClient:
     def _disappoint(self, failure: Failure) -> None:
         """Nobody gets what they wait for."""
         while self._waiting:
-            self._waiting.pop(0).errback(failure)
+            self._waiting.pop(0)[1].errback(failure)
 
     def _tell(self) -> None:
-        """Give out what has come to those who wait for it."""
-        while self._waiting and self._unread:
-            self._waiting.pop(0).callback(self._unread.pop(0))
-        if self._waiting and self._is_silent:
-            self._disappoint(Failure(self._complaint("no message came")))
+        """Tell those who wait for something that it has come, the first one first."""
+        for waiting in list(self._waiting):
+            condition, deferred = waiting
+            # Another may have been told meanwhile, and have cancelled this one.
+            if waiting in self._waiting and (result := self._ask(condition)):
+                self._waiting.remove(waiting)
+                deferred.callback(result if isinstance(result, Failure) else None)
+
+    def _ask(self, condition: Callable[[], object]) -> object:
+        """Whether it is so, or why it can't be; it may have a turn taken itself."""
+        if self._is_asking:
+            return False
+        self._is_asking = True
+        try:
+            return condition()
+        except Exception:
+            return Failure()
+        finally:
+            self._is_asking = False
+
+    def _next_message(self) -> str | bytes:
+        message = self._unread.popleft()
+        self._unread_size -= len(message)
+        return message
 
     # How things are
 
@@ -226,10 +284,10 @@ class MemoryClient:
 
     def _situation(self) -> str:
         """How things are."""
-        if self.status is None:
+        if self._status is None:
             return "the handshake was not answered"
-        if self.status != 101:
-            return f"the handshake was refused: {self.status} {self.body.strip()!r}"
+        if self._status != 101:
+            return f"the handshake was refused: {self._status} {self._body.strip()!r}"
         received = self._connection.received
         if received is not None:
             who = "client" if self._has_closed else "server"
@@ -264,15 +322,17 @@ class MemoryClient:
         return True
 
     def _read(self) -> bool:
+        if len(self._unread) >= _MANY or self._unread_size >= _MUCH:
+            return False
         data = self._transport.take()
         if not data:
             return False
-        if self.status is None:
+        if self._status is None:
             data = self._read_head(data)
-        if self.status == 101:
+        if self._status == 101:
             self._hear(data)
         else:
-            self.body += data.decode()
+            self._body += data.decode()
         return True
 
     def _let_end(self) -> bool:
@@ -288,29 +348,33 @@ class MemoryClient:
             self._head = head
             return b""
         first, *lines = head.decode("latin-1").split("\r\n")
-        self.status = int(first.split(" ")[1])
-        self.headers = Headers.parsed(lines)
+        if not first.startswith("HTTP/1.1 "):
+            raise AssertionError(f"the answer is not one of WebSocket: {first!r}")
+        self._status = int(first.split(" ")[1])
+        self._headers = Headers.parsed(lines)
         return rest
 
     def _hear(self, data: bytes) -> None:
         connection = self._connection
         for frame in connection.receive(data):
-            self.frames.append(frame)
+            self._frames.append(frame)
             if frame.fin:
-                self._unread.append(self._last_message())
+                message = self._last_message()
+                self._unread.append(message)
+                self._unread_size += len(message)
         if connection.violation is not None:
             raise AssertionError("the protocol was broken") from connection.violation
         for payload in connection.pings:
             if connection.sent is None:
                 self._put(connection.pong(payload))
-        self.pings += connection.pings
-        self.pongs += connection.pongs
+        self._pings += connection.pings
+        self._pongs += connection.pongs
         self._put(connection.answer())
 
     def _last_message(self) -> str | bytes:
         """The last frame, with those before it up to one that begins a message."""
-        first = len(self.frames) - 1
-        while self.frames[first].opcode is Opcode.CONTINUATION:
+        first = len(self._frames) - 1
+        while self._frames[first].opcode is Opcode.CONTINUATION:
             first -= 1
-        data = b"".join(frame.data for frame in self.frames[first:])
-        return data.decode() if self.frames[first].opcode is Opcode.TEXT else data
+        data = b"".join(frame.data for frame in self._frames[first:])
+        return data.decode() if self._frames[first].opcode is Opcode.TEXT else data

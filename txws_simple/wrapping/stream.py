@@ -56,6 +56,7 @@ class StreamTransport(Below):
 
     Attributes:
         peer: The same.
+        protocol: Whose transport this is; another one may be put in its place.
         connected: Whether the connection is there, an int as with other transports.
         disconnecting: Whether it is about to be ended from here.
         disconnected: Whether it is gone.
@@ -76,7 +77,7 @@ class StreamTransport(Below):
             drained=self._drained,
             failed=self._fail,
         )
-        self._protocol: Any = None
+        self.protocol: Any = None
         self._lost: Deferred[None] = Deferred()
         self._reading: Deferred[None] | None = None
         self._turning: IDelayedCall | None = None
@@ -94,7 +95,7 @@ class StreamTransport(Below):
         Returns:
             A Deferred that fires when its ``connectionLost`` was called.
         """
-        self._protocol = protocol
+        self.protocol = protocol
         self.connected = 1
         self.peer.say_last(self._outgoing.last_words)
         self._call(protocol.makeConnection, self)
@@ -224,7 +225,7 @@ class StreamTransport(Below):
 
     def _receive(self, frame: Frame) -> Deferred[None] | None:
         if frame.data and not self.disconnecting:
-            self._call(self._protocol.dataReceived, frame.data)
+            self._call(self.protocol.dataReceived, frame.data)
         # One that never fires holds the next frame back until reading is stopped.
         return None if self._is_wanted else Deferred()
 
@@ -235,8 +236,8 @@ class StreamTransport(Below):
         self._reading = None
         self._is_read = True
         is_closed = self.peer.close_code not in (None, CloseCode.ABNORMAL)
-        if is_closed and IHalfCloseableProtocol.providedBy(self._protocol):
-            self._call(self._protocol.readConnectionLost)
+        if is_closed and IHalfCloseableProtocol.providedBy(self.protocol):
+            self._call(self.protocol.readConnectionLost)
         self._lose_if_over()
 
     # Ending
@@ -276,8 +277,8 @@ class StreamTransport(Below):
     def _close_writing(self) -> None:
         self._outgoing.stop()
         self.peer.shutdown(timeout=self._close_timeout)
-        if IHalfCloseableProtocol.providedBy(self._protocol):
-            self._call(self._protocol.writeConnectionLost)
+        if IHalfCloseableProtocol.providedBy(self.protocol):
+            self._call(self.protocol.writeConnectionLost)
 
     def _abort(self, reason: Failure) -> None:
         if self.disconnected:
@@ -323,7 +324,7 @@ class StreamTransport(Below):
                 call.cancel()
         reason = self._failure or Failure(reason_of(self.peer, self._in_order))
         try:
-            self._protocol.connectionLost(reason)
+            self.protocol.connectionLost(reason)
         except BaseException:
-            _log.failure("connectionLost of {it!r} failed", it=self._protocol)
+            _log.failure("connectionLost of {it!r} failed", it=self.protocol)
         self._lost.callback(None)
