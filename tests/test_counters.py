@@ -62,7 +62,7 @@ class Connections(Case):
 
     def test_refused(self) -> None:
         """By status, once each, and they count as connected while they linger."""
-        self.serve(origins=["a"])
+        self.serve(origins=["https://a"])
         wires = [
             self.connect(request()),
             self.connect(request(Origin="b")),

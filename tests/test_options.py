@@ -38,6 +38,15 @@ def test_keywords_are_the_options() -> None:
         {"open_timeout": float("nan")},
         {"ping_frequency": 0},
         {"origins": "https://a.example"},
+        {"origins": ["a.example"]},
+        {"origins": ["https://a.example/"]},
+        {"origins": ["https://a.example", "HTTPS://b.example"]},
+        {"origins": ["https://A.example"]},
+        {"origins": ["https://a.example,https://b.example"]},
+        {"origins": ["://a.example"]},
+        {"origins": ["a://b?c"]},
+        {"origins": ["a://b c"]},
+        {"origins": [""]},
         {"subprotocols": "chat"},
         {"subprotocols": ["a b"]},
         {"subprotocols": [""]},
@@ -51,3 +60,10 @@ def test_refused(options: dict[str, object]) -> None:
 def test_boundless() -> None:
     options = Options(ping_frequency=None, max_message_size=None, max_fragments=None)
     assert options.max_fragments is None
+
+
+def test_origins() -> None:
+    """All forms in which a browser sends them."""
+    origins = ["https://a.example", "http://[::1]:8080", "null", "app://x-y", "file://"]
+    assert Options(origins=origins).origins == origins
+    assert Options(origins=[]).origins == []

@@ -80,7 +80,7 @@ async def test_scrape(registry: CollectorRegistry, port: int) -> None:
     """All that was counted, of two factories, and again when it has changed."""
     clock = Clock()
     echo = WebSocketFactory(lambda peer: peer.each(peer.write), clock=clock)
-    idle = WebSocketFactory(lambda peer: Deferred(), origins=["a"], clock=clock)
+    idle = WebSocketFactory(lambda peer: Deferred(), origins=["https://a"], clock=clock)
     registry.register(FactoryCollector({"echo": echo, "idle": idle}))
 
     wire = connect(echo, request(), client_frame(Opcode.TEXT, b"hello"))

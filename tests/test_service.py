@@ -154,6 +154,7 @@ def test_port_in_use(wsecho: Callable[..., Server]) -> None:
         (["--max-frame-size=1.5"], "1.5"),
         (["--max-frame-size=-1"], "-1 is not greater than zero"),
         (["--subprotocol=a b"], "subprotocol 'a b' is not a token"),
+        (["--origin=a.example"], "origin 'a.example' is none that a browser sends"),
         (["--nonsense"], "nonsense"),
         (["surplus"], "Wrong number of arguments"),
     ],

@@ -96,7 +96,7 @@ class CommandOptions(usage.Options):
         for endpoint in self["endpoint"]:
             check_endpoint(serverFromString, endpoint)
         try:
-            Limits(subprotocols=self["subprotocol"])
+            Limits(origins=self["origin"], subprotocols=self["subprotocol"])
         except ValueError as error:
             raise usage.UsageError(str(error)) from error
 

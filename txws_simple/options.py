@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -43,7 +44,8 @@ class Options:
         max_header_lines: The most header lines; over it: 431.
         max_request_size: The most bytes of a request in all; over it: 431.
         origins: The values of ``Origin`` that may connect, each as a browser
-            sends it; any other, and none, gets 403.  ``None`` for any.
+            sends it, in lower case and without a path; any other, and none, gets
+            403.  ``None`` for any.
         subprotocols: Those served, in our order of preference.
         on_request: Called with each valid `Request`; returns ``None`` to accept,
             a `Response`, or a Deferred or coroutine of these.
@@ -85,7 +87,16 @@ class Options:
         for token in self.subprotocols:
             if not is_token(token):
                 raise ValueError(f"subprotocol {token!r} is not a token")
+        for origin in self.origins or ():
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"origin {origin!r} is none that a browser sends, as "
+                    "'https://example.com' or 'http://localhost:8080' is"
+                )
 
+
+#: RFC 6454, section 6.2; a mistake in it would turn everybody away.
+_ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/?#@,\sA-Z]*")
 
 _BOUNDLESS = ("ping_frequency", "max_message_size", "max_fragments")
 _SECONDS = ("ping_frequency", "close_timeout", "open_timeout")
