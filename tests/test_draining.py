@@ -177,7 +177,13 @@ class Drains(Case):
     def test_what_can_not_be(self) -> None:
         """It is an error, and nothing has begun to end."""
         wire = self.connect(request())
-        for wrong in ({"code": 1005}, {"timeout": -1}, {"timeout": float("inf")}):
+        for name, value in (
+            ("code", 1005),
+            ("timeout", -1),
+            ("timeout", float("inf")),
+            ("timeout", None),
+        ):
+            wrong: Any = {name: value}
             with self.assertRaises(ValueError):
                 self.factory.drain(**wrong)
         self.connect(request())

@@ -97,7 +97,7 @@ def test_is_a_service() -> None:
     verifyObject(IService, WebSocketService(factory, ANYWHERE))
 
 
-@pytest.mark.parametrize("wrong", [{"code": 1006}, {"timeout": -1}])
+@pytest.mark.parametrize("wrong", [{"code": 1006}, {"timeout": -1}, {"timeout": None}])
 def test_an_end_that_can_not_be(wrong: Any) -> None:
     """It is found before the end."""
     factory = WebSocketFactory(lambda peer: None)

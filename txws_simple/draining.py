@@ -34,12 +34,14 @@ class Drained(NamedTuple):
     refused: int
 
 
-def check_end(timeout: float, code: int) -> None:
+def check_end(timeout: float | None, code: int) -> None:
     """Refuse what no connection can be ended with.
 
     Raises:
         ValueError: For a code that must not be sent, or what is no number of seconds.
     """
+    if timeout is None:  # which elsewhere means no limit; here there has to be one
+        raise ValueError("timeout is None, not a number of seconds")
     check_timeout(timeout)
     Close(code, "").serialize()
 
