@@ -81,14 +81,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "proxy": {"commands", "frames", "wrapping"},
     "testing.memory": set(),
     "testing.leftovers": {"peer"},
+    "testing.heard": {"connection", "frames", "headers"},
+    "testing.waiting": set(),
     "testing.turns": {
-        *("connection", "frames", "headers", "testing.leftovers", "testing.memory"),
+        *("connection", "testing.heard", "testing.leftovers", "testing.memory"),
+        "testing.waiting",
     },
     "testing.client": {
-        *("frames", "headers", "messages", "peer", "protocol"),
-        *("testing.leftovers", "testing.turns"),
+        *("frames", "headers", "messages", "testing.leftovers", "testing.turns"),
     },
-    "testing": {"testing.client"},
+    "testing.connecting": {"peer", "protocol", "testing.client", "testing.leftovers"},
+    "testing": {"testing.client", "testing.connecting"},
     "__init__": {
         *("counters", "deferreds", "draining", "errors", "frames", "handshake"),
         *("headers", "interfaces", "options", "peer", "protocol", "request"),

@@ -932,6 +932,22 @@ def test_a_handler_that_never_ends(handler: Callable[[WebSocketPeer], object]) -
         assert client.is_open
 
 
+def test_the_end_behind_all_that_the_client_reads() -> None:
+    """It overtakes nothing, though the application does not wait for an answer."""
+
+    async def much(peer: WebSocketPeer) -> None:
+        for _ in range(64):
+            await peer.send(b"x" * (1 << 20))
+        await peer.send("rest")
+        await peer.receive()
+
+    with connect(much) as client:
+        client.raw(b"\xff\xff")
+        assert len(client.received()) == 64
+        assert client.received() == ["rest"]
+        assert client.close_code == 1002
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("status", 101), ("pings", [b"late"]), ("close_reason", "ok")]
 )

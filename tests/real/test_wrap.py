@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from subprocess import PIPE as PIPED
 from threading import Timer
 from typing import Any, NamedTuple
 
@@ -195,7 +194,9 @@ def test_ssh(tmp_path: Path) -> None:
         ]
         env = {**os.environ, "SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force"}
         with (
-            subprocess.Popen(command, env=env, stdin=PIPED, stdout=PIPED) as shell,
+            subprocess.Popen(
+                command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            ) as shell,
             ThreadPoolExecutor() as pool,
         ):
             assert shell.stdin is not None and shell.stdout is not None

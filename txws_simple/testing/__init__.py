@@ -1,5 +1,6 @@
 """A WebSocket client in memory, for the tests of an application."""
 
-from .client import Client, connect
+from .client import Client
+from .connecting import connect
 
 __all__ = ["Client", "connect"]

@@ -1,16 +1,14 @@
-"""A WebSocket client in memory, for the tests of an application.
+"""A client in memory that does what the test says.
 
-The application's handler or factory is on one side, a client that does what the test
-says on the other.  There is no port, no thread and no sleep: a call returns when all
-that can happen has happened, and time passes when the test says so.
+There is no port, no thread and no sleep: a call returns when all that can happen has
+happened, and time passes when the test says so.
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
@@ -21,91 +19,13 @@ from twisted.python.failure import Failure
 from ..frames import CloseCode, Frame, Opcode, encode
 from ..headers import Headers
 from ..messages import as_frame, fragments
-from ..peer import WebSocketPeer
-from ..protocol import WebSocketFactory
 from .leftovers import Handler
-from .turns import MemoryClient, request
+from .turns import MemoryClient
 
-__all__ = ["Client", "connect"]
+__all__ = ["Client"]
 
 #: What a real client picks at random.
 _MASK = b"\x37\xfa\x21\x3d"
-
-
-def connect(
-    served: Callable[[WebSocketPeer], object] | IProtocolFactory,
-    path: str = "/",
-    *,
-    headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
-    origin: str | None = None,
-    subprotocols: Sequence[str] = (),
-    clock: Clock | None = None,
-    address: IAddress | None = None,
-) -> Client:
-    """Connect a client to an application, and do the opening handshake.
-
-    The factory is started, as by a port that listens, and stopped with its last client.
-    All clients with the same clock take part in what happens: to test what several
-    do together, connect each of them to the same factory.
-
-    Args:
-        served: A handler, served by a `WebSocketFactory` with all options at their
-            defaults; or a factory.
-        path: What is asked for, with a query if there is one.
-        headers: Header fields to add to the request: pairs of a name and a value, or a
-            mapping.
-        origin: The ``Origin``, as a browser sends it.
-        subprotocols: Those that the client offers.
-        clock: What schedules all that waits; by default that of the factory, and for
-            a handler a new one.
-        address: The client's address.
-
-    Returns:
-        The client, also where the handshake was refused: see its ``status``.
-
-    Raises:
-        TypeError: For what is neither; for subprotocols that are one string.
-        ValueError: For a factory that waits for another clock; for a path or a header
-            field that has characters which have to be quoted.
-    """
-    if isinstance(subprotocols, str):
-        raise TypeError("subprotocols is a str, not a sequence of them")
-    handler = None
-    headers = list(headers.items() if isinstance(headers, Mapping) else headers)
-    if not IProtocolFactory.providedBy(served):
-        if not callable(served):
-            raise TypeError(f"{served!r} is neither a handler nor a factory")
-        handler = Handler(served)
-        clock = Clock() if clock is None else clock
-        served = WebSocketFactory(handler, clock=clock)
-    factory = cast(IProtocolFactory, served)
-    fields = headers
-    if not any(name.lower() == "host" for name, _ in headers):
-        fields = [("Host", "localhost"), *headers]
-    if origin is not None:
-        fields.append(("Origin", origin))
-    if subprotocols:
-        fields.append(("Sec-WebSocket-Protocol", ", ".join(subprotocols)))
-    data = request(path, fields)
-    client = Client(factory, _clock_of(factory, clock), address, handler)
-    try:
-        client.raw(data)
-    except BaseException:
-        client._end()
-        raise
-    return client
-
-
-def _clock_of(factory: IProtocolFactory, clock: Clock | None) -> Clock:
-    """The clock of a factory, which a test can turn."""
-    own = getattr(factory, "clock", clock)
-    if not isinstance(own, Clock):
-        raise ValueError(
-            "make the factory with a clock of the test: clock=task.Clock()"
-        )
-    if clock is not None and clock is not own:
-        raise ValueError("the factory was made with another clock")
-    return own
 
 
 def _check_bytes(data: bytes) -> None:
@@ -114,7 +34,7 @@ def _check_bytes(data: bytes) -> None:
 
 
 class Client(MemoryClient):
-    """The client's side of a connection; made by :func:`connect`.
+    """The client's side of a connection; made by :func:`.connect`.
 
     As a context manager it calls :meth:`finish` at the end of the block.
 
@@ -131,6 +51,7 @@ class Client(MemoryClient):
         clock: Clock,
         address: IAddress | None,
         handler: Handler | None,
+        request: bytes,
     ) -> None:
         factory.doStart()
         self._factory = factory
@@ -140,6 +61,11 @@ class Client(MemoryClient):
             factory.doStop()
             raise
         self._handler = handler
+        try:
+            self.raw(request)
+        except BaseException:
+            self._end()
+            raise
 
     # What the client does
 
@@ -232,14 +158,14 @@ class Client(MemoryClient):
             AssertionError: If none has come.
         """
         self._turn()
-        if not self._unread:
+        if not self._heard.unread:
             raise self._complaint("no message has come")
-        return self._next_message()
+        return self._heard.next_message()
 
     def received(self) -> list[str | bytes]:
         """All messages that have come and were not received yet."""
         self._turn()
-        return [self._next_message() for _ in range(len(self._unread))]
+        return [self._heard.next_message() for _ in range(self._heard.unread)]
 
     def arrival(self, timeout: float = 5) -> Deferred[str | bytes]:
         """The next message, which may come later: for a test in which a reactor runs.
@@ -255,12 +181,12 @@ class Client(MemoryClient):
         """
 
         def has_come() -> bool:
-            if not self._unread and self._is_silent:
+            if not self._heard.unread and self._is_silent:
                 raise self._complaint("no message came")
-            return bool(self._unread)
+            return bool(self._heard.unread)
 
-        arrival = self._when(has_come, "no message came in time", timeout)
-        return arrival.addCallback(lambda _: self._next_message())
+        arrival = self._waiting.until(has_come, "no message came in time", timeout)
+        return arrival.addCallback(lambda _: self._heard.next_message())
 
     def until(
         self, condition: Callable[[], object], timeout: float = 5
@@ -278,44 +204,25 @@ class Client(MemoryClient):
         Errors:
             `AssertionError` if it is not in time; what the condition raised.
         """
-        return self._when(condition, "this did not happen in time", timeout)
-
-    def _when(
-        self, condition: Callable[[], object], what: str, timeout: float
-    ) -> Deferred[None]:
-        from twisted.internet import reactor
-
-        def cancel(_: object) -> None:
-            self._waiting.remove(waiting)
-
-        def complain(result: object, _: float) -> None:
-            raise self._complaint(what)
-
-        deferred: Deferred[None] = Deferred(cancel)
-        waiting = (condition, deferred)
-        self._waiting.append(waiting)
-        deferred.addTimeout(timeout, cast(Any, reactor), complain)
-        self._stop_looking()
-        self._look_again()
-        return deferred
+        return self._waiting.until(condition, "this did not happen in time", timeout)
 
     @property
     def status(self) -> int | None:
         """The HTTP status of the handshake's answer; ``None`` before it."""
         self._turn()
-        return self._status
+        return self._heard.status
 
     @property
     def headers(self) -> Headers:
         """The header fields of the answer."""
         self._turn()
-        return self._headers
+        return self._heard.headers
 
     @property
     def body(self) -> str:
         """Its text, where the handshake was refused."""
         self._turn()
-        return self._body
+        return self._heard.body
 
     @property
     def subprotocol(self) -> str | None:
@@ -326,19 +233,19 @@ class Client(MemoryClient):
     def frames(self) -> list[Frame]:
         """All data frames that came, fragments one by one."""
         self._turn()
-        return self._frames
+        return self._heard.frames
 
     @property
     def pings(self) -> list[bytes]:
         """The payloads of the pings that came; each was answered."""
         self._turn()
-        return self._pings
+        return self._heard.pings
 
     @property
     def pongs(self) -> list[bytes]:
         """Those of the pongs."""
         self._turn()
-        return self._pongs
+        return self._heard.pongs
 
     @property
     def is_open(self) -> bool:
@@ -400,8 +307,9 @@ class Client(MemoryClient):
         """
         if self._takes_part:
             self._end()
-            self._check_handler()
-            self._check_failures()
+            if self._handler is not None:
+                self._handler.check()
+            self._failures.check()
             self._check_calls()
 
     def __enter__(self) -> Client:
@@ -430,15 +338,6 @@ class Client(MemoryClient):
         finally:
             self._leave()
             self._factory.doStop()
-
-    def _check_handler(self) -> None:
-        if self._handler is not None and self._handler.running:
-            raise AssertionError("the handler still waits, without a connection")
-
-    def _check_failures(self) -> None:
-        if self._failures.seen:
-            first = self._failures.seen[0]
-            raise AssertionError(f"logged: {first.getTraceback()}") from first.value
 
     def _check_calls(self) -> None:
         # Before that they may be another's.

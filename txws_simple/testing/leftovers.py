@@ -26,6 +26,10 @@ class Handler:
         self.running += 1
         return maybeDeferred(self._handler, peer).addBoth(self._ended)
 
+    def check(self) -> None:
+        if self.running:
+            raise AssertionError("the handler still waits, without a connection")
+
     def _ended(self, result: object) -> object:
         self.running -= 1
         return result
@@ -41,6 +45,11 @@ class Failures:
     def __call__(self, event: LogEvent) -> None:
         if event.get("log_failure") is not None:
             self.seen.append(event["log_failure"])
+
+    def check(self) -> None:
+        if self.seen:
+            first = self.seen[0]
+            raise AssertionError(f"logged: {first.getTraceback()}") from first.value
 
     def forget(self, failures: list[Failure]) -> None:
         self.seen = [one for one in self.seen if one not in failures]
