@@ -1,7 +1,8 @@
 """How much is read from a connection at a time.
 
 The reactor reads once from each connection in turn, and all others wait for what is
-made of it.  So as much is read as brings some hundred frames, judged by those before.
+made of it.  So as much is read as brings some hundred frames, judged by those before;
+a piece that arrives by itself counts as one, for TLS hands on each record alone.
 """
 
 from __future__ import annotations
@@ -23,24 +24,23 @@ MUCH = 98304
 #: The least, in bytes.
 _LITTLE = 1024
 
-#: How many frames one read may bring.
-_FRAMES = 256
+#: How many frames and pieces one read may bring.
+_WORK = 256
 
 #: For so many bytes little is read, once it was.  With fewer, one large read after them
 #: would be worth its price to an attacker.
 LONG = 65536
 
 
-def amount(size: int, frames: int) -> int:
+def amount(size: int, work: int) -> int:
     """How much to read at a time, in bytes.
 
     Args:
         size: How many bytes have arrived lately.
-        frames: How many frames they brought.
+        work: In how many pieces they did, plus how many frames they brought; one at
+            least.
     """
-    if not frames:
-        return MUCH
-    return min(max(size * _FRAMES // frames, _LITTLE), MUCH)
+    return min(max(size * _WORK // work, _LITTLE), MUCH)
 
 
 def read_at_most(transport: Any, size: int) -> None:

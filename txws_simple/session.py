@@ -52,6 +52,7 @@ class Session:
     """
 
     __slots__ = (
+        "_arrivals",
         "_bytes_in",
         "_controls_in",
         "_frames_in",
@@ -93,7 +94,8 @@ class Session:
         self._outlet: IOutlet | None = None
         self._pinger = pinger
         self._frames_in = self._controls_in = self._bytes_in = 0
-        self._looked_at = (0, 0)  # so many frames, and bytes
+        self._arrivals = 0
+        self._looked_at = (0, 0)  # so much work, and so many bytes
         self._look_at = self._reads = FIRST
         read_at_most(transport, FIRST)
         self.watcher: Callable[[int, list[Frame], bool], object] | None = None
@@ -144,6 +146,7 @@ class Session:
         outbox.cork()
         frames = connection.receive(data)
         size = len(data)
+        self._arrivals += 1
         self._bytes_in += size
         self._frames_in += len(frames)
         if self.watcher is not None:
@@ -245,9 +248,10 @@ class Session:
 
     def _pace(self) -> None:
         """Judge anew how much to read at a time."""
-        frames, size = self._looked_at
-        self._looked_at = (self._frames_in + self._controls_in, self._bytes_in)
-        reads = amount(self._bytes_in - size, self._looked_at[0] - frames)
+        work, size = self._looked_at
+        work_now = self._frames_in + self._controls_in + self._arrivals
+        self._looked_at = (work_now, self._bytes_in)
+        reads = amount(self._bytes_in - size, work_now - work)
         self._look_at = self._bytes_in + (FIRST if reads == MUCH else LONG)
         if reads != self._reads:
             self._reads = reads
