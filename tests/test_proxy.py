@@ -22,8 +22,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect as _connect
 
 from txws_simple import Opcode
+from txws_simple.policies import LimitedFactory, Limits
 from txws_simple.proxy import Options, ProxyFactory
-from txws_simple.wrapping import WrappingFactory
+from txws_simple.wrapping import WrappingFactory, wrap
 
 from .helpers import client_frame, request
 from .processes import Server, free_port, running
@@ -306,19 +307,52 @@ class Slow:
         self.connecting.callback(protocol)
 
 
-def connected_to_slow() -> tuple[Slow, MemoryWire]:
+def connected_to_slow(
+    *frames: bytes, wrapping: Callable[..., Factory] = WrappingFactory
+) -> tuple[Slow, MemoryWire]:
     clock = Clock()
     target: Any = Slow(clock)
     factory: Any = ProxyFactory(target)
-    wire = MemoryWire(WrappingFactory(factory, clock=clock, ping_frequency=None), clock)
-    wire.send(request() + client_frame(Opcode.BINARY, b"early"))
+    wire = MemoryWire(wrapping(factory, clock=clock, ping_frequency=None), clock)
+    wire.send(b"".join([request(), *frames]))
     return target, wire
+
+
+EARLY = client_frame(Opcode.BINARY, b"early")
+LEAVING = client_frame(Opcode.CLOSE, b"\x03\xe8")
+
+
+def limited(factory: Any, **options: Any) -> LimitedFactory:
+    return LimitedFactory(wrap(factory), Limits(), **options)
+
+
+@pytest.mark.parametrize("wrapping", [WrappingFactory, limited])
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda wire: wire.send(LEAVING) or wire.is_ended and wire.fin(),
+        lambda wire: wire.fin(),
+        lambda wire: wire.reset(),
+        lambda wire: wire.send(EARLY[:-1]) or wire.fin(),
+    ],
+    ids=["Close", "FIN", "RST", "FIN within a frame"],
+)
+def test_nobody_is_left_to_connect_for(
+    leave: Callable[[MemoryWire], object], wrapping: Callable[..., Factory]
+) -> None:
+    """A client that has sent nothing whole and is gone needs no server."""
+    target, wire = connected_to_slow(wrapping=wrapping)
+    assert target.connecting is not None and not target.connecting.called
+    leave(wire)
+    wire.pump()
+    assert target.connecting.called
+    assert not wire.clock.getDelayedCalls()
 
 
 def test_the_client_is_lost_before_the_server_is_there() -> None:
     """It is not connected to then, which is no news for the log."""
     events: list[Any] = []
-    target, wire = connected_to_slow()
+    target, wire = connected_to_slow(EARLY)
     globalLogPublisher.addObserver(events.append)
     wire.reset()
     globalLogPublisher.removeObserver(events.append)
@@ -329,8 +363,8 @@ def test_the_client_is_lost_before_the_server_is_there() -> None:
 
 def test_the_client_is_early() -> None:
     """What it sent before the server was there arrives, though it has closed."""
-    target, wire = connected_to_slow()
-    wire.send(client_frame(Opcode.CLOSE, b"\x03\xe8"))
+    target, wire = connected_to_slow(EARLY)
+    wire.send(LEAVING)
     wire.fin()
     target.arrive()
     wire.pump()
@@ -340,7 +374,7 @@ def test_the_client_is_early() -> None:
 
 def test_the_server_is_reset_with_the_client_paused() -> None:
     """Which end it is does not depend on who waits for whom."""
-    target, wire = connected_to_slow()
+    target, wire = connected_to_slow(EARLY)
     target.arrive()
     wire.pump()
     target.transport.producer.pauseProducing()

@@ -173,9 +173,7 @@ async def test_tiny_over_tls(tmp_path: Path, records: list[bytes]) -> None:
     received = threading.Event()
     sent = deferToThread(send)
     size = sum(map(len, records))
-    await eventually(
-        lambda: server.peers and server.peers[0].traffic.bytes_in == size
-    )
+    await eventually(lambda: server.peers and server.peers[0].traffic.bytes_in == size)
     [peer] = server.peers
     assert peer.transport.transport.bufferSize < 260 * len(PING)
     received.set()

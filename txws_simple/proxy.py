@@ -68,6 +68,8 @@ class _BackFactory(Factory):
 class ProxyFactory(Factory):
     """Builds for each client what connects to the server.
 
+    It is for transports of WebSocket, as :class:`.WrappingFactory` makes them.
+
     Args:
         target: The server.
     """
@@ -122,6 +124,7 @@ class _Front(_Side):
         self.transport.pauseProducing()
         self._connecting = self._target.connect(_BackFactory.forProtocol(_Back))
         self._connecting.addCallbacks(self._connected, self._refused)
+        self.transport.peer.ended().addCallback(self._gone)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End the other side; in order, if this one has."""
@@ -135,6 +138,11 @@ class _Front(_Side):
             self.there.loseConnection()
         else:
             self.there.abortConnection()
+
+    def _gone(self, _: object) -> None:
+        """Who is gone, and has sent nothing, needs no server."""
+        if self._connecting is not None and not self.transport.peer.traffic.frames_in:
+            self.transport.resumeProducing()  # up to the end, which gives up
 
     def _connected(self, back: _Back) -> None:
         self._connecting = None
