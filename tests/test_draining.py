@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.logger import globalLogPublisher
 
 from txws_simple import Frame, Opcode, Request, WebSocketFactory, WebSocketPeer
@@ -231,12 +231,28 @@ class Drains(Case):
     def test_cancelled(self) -> None:
         """Who does not wait changes nothing: they end all the same."""
         wire = self.connect(request())
+        logged: list[dict[str, Any]] = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        done = self.factory.drain(timeout=3)
+        done.addTimeout(1, self.clock)
+        wire.advance(1)
+        self.failureResultOf(done, TimeoutError)
+        self.assertEqual(wire.frames, [GOING_AWAY])
+        wire.advance(2)
+        wire.advance(0)
+        self.assertTrue(wire.is_aborted)
+        self.assertIn("drained", [each.get("event") for each in logged])
+
+    def test_cancelled_with_nobody_late(self) -> None:
+        """Nothing is left to wait for then."""
+        wire = self.connect(request())
         done = self.factory.drain(timeout=3)
         done.cancel()
-        self.failureResultOf(done)
-        self.assertEqual(wire.frames, [GOING_AWAY])
-        wire.advance(3)
-        self.assertTrue(wire.is_aborted)
+        self.failureResultOf(done, CancelledError)
+        wire.send(CLOSE)
+        wire.fin()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_it_is_logged(self) -> None:
         logged: list[dict[str, Any]] = []

@@ -206,6 +206,24 @@ class Strings(WatchedCase):
         ):
             with self.assertRaises((ValueError, TypeError)):
                 serverFromString(self.reactor, f"ws:{words}")
+        for words, complaint in (
+            ("ping=often", "ping is 'often', not a number"),
+            ("max_frame_size=1k", "max_frame_size is '1k', not a number"),
+            ("path=/a?b", "path '/a?b' is not as it is sent"),
+            ("origins=https://a.example", "quote each ':' as '\\:'"),
+        ):
+            with self.assertRaises(ValueError) as raised:
+                serverFromString(self.reactor, f"ws:tcp:1:{words}")
+            self.assertIn(complaint, str(raised.exception))
+
+    def test_quoted(self) -> None:
+        """What is quoted in a part stays so on the way to the endpoint within."""
+        for path in ("/tmp/a=b.sock", "/tmp/a:b.sock", r"/tmp/a\b.sock"):
+            quoted = re.sub(r"([\\:=])", r"\\\1", path)
+            for words in (f"unix:{quoted}", f"unix:address={quoted}"):
+                endpoint: Any = serverFromString(self.reactor, f"ws:{words}:mode=600")
+                endpoint.listen(Factory())
+                self.assertEqual(self.reactor.unixServers.pop()[0], path)
 
     def test_options(self) -> None:
         inner = serverFromString(self.reactor, "tcp:1")

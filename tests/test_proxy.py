@@ -260,6 +260,8 @@ def test_options(wsproxy: Callable[..., Server], target: Target) -> None:
         (["--to=tcp:a:1", "--listen=tcp:port"], "endpoint 'tcp:port'"),
         (["--to=tcp:a:1", "--subprotocol=a b"], "subprotocol 'a b' is not a token"),
         (["--to=tcp:a:1", "--path=chat"], "path 'chat' does not begin with a slash"),
+        (["--to=tcp:a:1", "--path="], "path '' does not begin with a slash"),
+        (["--to=tcp:a:1", "--path=/a?b"], "path '/a?b' is not as it is sent"),
     ],
 )
 def test_usage_errors(arguments: list[str], complaint: str) -> None:
@@ -330,7 +332,7 @@ def limited(factory: Any, **options: Any) -> LimitedFactory:
 @pytest.mark.parametrize(
     "leave",
     [
-        lambda wire: wire.send(LEAVING) or wire.is_ended and wire.fin(),
+        lambda wire: wire.send(LEAVING) or (wire.is_ended and wire.fin()),
         lambda wire: wire.fin(),
         lambda wire: wire.reset(),
         lambda wire: wire.send(EARLY[:-1]) or wire.fin(),

@@ -134,6 +134,13 @@ def test_no_routes() -> None:
         ("chat", "does not begin with a slash"),
         ("", "does not begin with a slash"),
         ("{a}", "does not begin with a slash"),
+        ("/a?b", "'/a?b' is not as it is sent, percent-encoded"),
+        ("/a?b/{c}", "is not as it is sent"),
+        ("/a#b", "is not as it is sent"),
+        ("/a b", "is not as it is sent"),
+        ("/é", "is not as it is sent"),
+        ("/%zz", "is not as it is sent"),
+        ("/%4", "is not as it is sent"),
         ("/{}", "'{}' is not a name in braces"),
         ("/{1}", "'{1}' is not a name in braces"),
         ("/{a b}", "is not a name in braces"),
@@ -151,6 +158,13 @@ def test_no_routes() -> None:
 def test_what_is_no_path(path: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=re.escape(complaint)):
         Router({path: lambda peer: None})
+
+
+def test_what_is_no_handler() -> None:
+    nothing: Any = None
+    for path in ("/a", "/{a}"):
+        with pytest.raises(ValueError, match="handler None is not callable"):
+            Router({path: nothing})
 
 
 def test_a_handler_is_as_any_other(ledger: Ledger) -> None:

@@ -149,10 +149,15 @@ def test_port_in_use(wsecho: Callable[..., Server]) -> None:
     [
         (["--endpoint=nonsense:1"], "endpoint 'nonsense:1'"),
         (["--endpoint=tcp:port"], "endpoint 'tcp:port'"),
-        (["--ping-frequency=0"], "0 is not greater than zero"),
+        (["--ping-frequency=0"], "ping_frequency is 0.0, not a positive number"),
+        (["--ping-frequency=nan"], "ping_frequency is nan, not a positive number"),
+        (["--ping-frequency=1e30"], "ping_frequency is 1e+30, not a positive number"),
         (["--ping-frequency=often"], "often"),
         (["--max-frame-size=1.5"], "1.5"),
-        (["--max-frame-size=-1"], "-1 is not greater than zero"),
+        (["--max-frame-size=-1"], "max_frame_size is -1, not a positive integer"),
+        (["--max-frame-size=9223372036854775808"], "max_frame_size is 92233720"),
+        (["--endpoint=systemd:domain=INET:index=7"], "IndexError"),
+        (["--endpoint=systemd:domain=INET:name=x"], "KeyError('x')"),
         (["--subprotocol=a b"], "subprotocol 'a b' is not a token"),
         (["--origin=a.example"], "origin 'a.example' is none that a browser sends"),
         (["--nonsense"], "nonsense"),
@@ -172,8 +177,9 @@ def test_usage_error_is_no_traceback() -> None:
         check=False,
     )
     # What the exit status is then, is twistd's own matter.
-    assert b"0 is not greater than zero" in failed.stdout + failed.stderr
-    assert b"Traceback" not in failed.stdout + failed.stderr
+    said = failed.stdout + failed.stderr
+    assert b"ping_frequency is 0.0, not a positive number" in said
+    assert b"Traceback" not in said
 
 
 def test_help() -> None:

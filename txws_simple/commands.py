@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from twisted.internet.endpoints import serverFromString
@@ -14,22 +15,16 @@ from .options import Options as Limits
 from .protocol import WebSocketFactory
 from .serving import WebSocketService
 
-__all__ = ["Command", "CommandOptions", "check_endpoint"]
+__all__ = ["Command", "CommandOptions", "check_endpoint", "complaining"]
 
 
-class _Positive:
-    """Makes a number of this kind, greater than zero, of a text."""
-
-    coerceDoc = "A number greater than zero."
-
-    def __init__(self, kind: type) -> None:
-        self._kind = kind
-
-    def __call__(self, text: str) -> Any:
-        value = self._kind(text)
-        if not 0 < value < float("inf"):
-            raise ValueError(f"{text} is not greater than zero")
-        return value
+@contextmanager
+def complaining() -> Iterator[None]:
+    """Make what the library refuses a matter of the command line."""
+    try:
+        yield
+    except ValueError as error:
+        raise usage.UsageError(str(error)) from error
 
 
 def check_endpoint(parse: Callable[[Any, str], object], endpoint: str) -> None:
@@ -42,6 +37,8 @@ def check_endpoint(parse: Callable[[Any, str], object], endpoint: str) -> None:
 
     try:
         parse(reactor, endpoint)
+    except LookupError as error:  # whose text is but the key
+        raise usage.UsageError(f"endpoint {endpoint!r}: {error!r}") from error
     except Exception as error:
         raise usage.UsageError(f"endpoint {endpoint!r}: {error}") from error
 
@@ -57,7 +54,7 @@ class CommandOptions(usage.Options):
             20.0,
             "Seconds from one ping to the next; a client from which nothing came "
             "for one more such period is given up.",
-            _Positive(float),
+            float,
         ],
         [
             "max-frame-size",
@@ -65,7 +62,7 @@ class CommandOptions(usage.Options):
             1024 * 1024,
             "The largest payload of a frame, in bytes; over it the connection is "
             "closed with code 1009.",
-            _Positive(int),
+            int,
         ],
     ]
 
@@ -95,10 +92,13 @@ class CommandOptions(usage.Options):
         self["endpoint"] = self["endpoint"] or ["tcp:8080"]
         for endpoint in self["endpoint"]:
             check_endpoint(serverFromString, endpoint)
-        try:
-            Limits(origins=self["origin"], subprotocols=self["subprotocol"])
-        except ValueError as error:
-            raise usage.UsageError(str(error)) from error
+        with complaining():
+            Limits(
+                ping_frequency=self["ping-frequency"],
+                max_frame_size=self["max-frame-size"],
+                origins=self["origin"],
+                subprotocols=self["subprotocol"],
+            )
 
 
 class Command(WebSocketService):

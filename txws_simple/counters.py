@@ -20,7 +20,7 @@ class Traffic(NamedTuple):
     Attributes:
         frames_in: Data frames that arrived.
         bytes_in: Bytes that arrived, control frames and headers among them.
-        frames_out: Data frames that were written.
+        frames_out: Data frames that were written, those withdrawn among them.
         bytes_out: Bytes that have gone, control frames and headers among them.
     """
 

@@ -29,9 +29,14 @@ def check_timeout(timeout: float | None) -> None:
     """Refuse what is no number of seconds.
 
     Raises:
+        TypeError: For what is no number.
         ValueError: For one that is negative or not finite.
     """
-    if timeout is not None and not 0 <= timeout < float("inf"):
+    if timeout is None:
+        return
+    if not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout is a {type(timeout).__name__}, not seconds")
+    if not 0 <= timeout < float("inf"):
         raise ValueError(f"timeout is {timeout!r}, not a number of seconds")
 
 

@@ -26,7 +26,8 @@ class Drained(NamedTuple):
     Attributes:
         ended: How many did their closing handshake in time.
         aborted: How many did not: they were aborted, or lost.
-        refused: How many handshakes were refused, with 503.
+        refused: How many handshakes were refused, with 503, those of connections that
+            have sent nothing yet among them.
     """
 
     ended: int
@@ -97,18 +98,23 @@ class Draining:
         shut = gatherResults(list(self._end(connections, timeout, code)))
         deadline = clock.callLater(timeout, _abort, connections)
 
-        def count(in_order: list[bool]) -> Drained:
-            ended = sum(in_order)
-            refused = self._refused - before
-            events.drained(ended, len(in_order) - ended, refused)
-            return Drained(ended, len(in_order) - ended, refused)
+        # Of its own: that nobody waits for it any more does not keep it from ending.
+        drained: Deferred[Drained] = Deferred()
 
-        def tell(_: object) -> Deferred[Drained]:
+        def count(in_order: list[bool]) -> None:
+            ended = sum(in_order)
+            counts = Drained(ended, len(in_order) - ended, self._refused - before)
+            events.drained(*counts)
+            if not drained.called:
+                drained.callback(counts)
+
+        def tell(_: object) -> None:
             if deadline.active():
                 deadline.cancel()
-            return shut.addCallback(count)
+            shut.addCallback(count)
 
-        return gone.addCallback(tell)
+        gone.addCallback(tell)
+        return drained
 
     def _end(
         self, connections: Iterable[Leaving], timeout: float, code: int

@@ -78,9 +78,11 @@ class Options:
             value = getattr(self, name)
             if value is None and name in _BOUNDLESS:
                 continue
-            kind: Any = (int, float) if name in _SECONDS else int
+            kind, noun = _NUMBER if name in _SECONDS else _INTEGER
             if not isinstance(value, kind) or not 0 < value < 1 << 63:
-                raise ValueError(f"{name} is {value!r}, not a positive number")
+                raise ValueError(
+                    f"{name} is {value!r}, not a positive {noun} below 2**63"
+                )
         for name in ("origins", "subprotocols"):
             if isinstance(getattr(self, name), str):
                 raise ValueError(f"{name} is a str, not a sequence of them")
@@ -97,6 +99,9 @@ class Options:
 
 #: RFC 6454, section 6.2; a mistake in it would turn everybody away.
 _ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/?#@,\sA-Z]*")
+
+_NUMBER: Any = (int, float), "number"
+_INTEGER: Any = int, "integer"
 
 _BOUNDLESS = ("ping_frequency", "max_message_size", "max_fragments")
 _SECONDS = ("ping_frequency", "close_timeout", "open_timeout")

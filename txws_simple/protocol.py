@@ -251,7 +251,8 @@ class WebSocketFactory(Factory):
             code: The close code.
 
         Returns:
-            A Deferred of a `Drained`, when all those connections are gone.
+            A Deferred of a `Drained`, when all those connections are gone.  To cancel
+            it ends the waiting, nothing else.
 
         Raises:
             ValueError: For a code that must not be sent, or a timeout that is no

@@ -15,7 +15,7 @@ from twisted.python import usage
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .commands import Command, CommandOptions, check_endpoint
+from .commands import Command, CommandOptions, check_endpoint, complaining
 from .frames import CloseCode
 from .wrapping import WrappingFactory, only_path
 
@@ -57,8 +57,9 @@ class Options(CommandOptions):
         if self["to"] is None:
             raise usage.UsageError("--to is needed: the server to connect to")
         check_endpoint(clientFromString, self["to"])
-        if not (self["path"] or "/").startswith("/"):
-            raise usage.UsageError(f"path {self['path']!r} does not begin with a slash")
+        if self["path"] is not None:
+            with complaining():
+                only_path(self["path"])
 
 
 class _BackFactory(Factory):

@@ -15,7 +15,7 @@ from typing import Any
 from .errors import HandshakeError
 from .headers import FIELD_BYTES, TOKEN_BYTES, Headers, elements, is_token
 
-__all__ = ["Request", "RequestParser"]
+__all__ = ["Request", "RequestParser", "check_path"]
 
 _DIGITS = frozenset("0123456789")
 _ALNUM = _DIGITS | frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -23,6 +23,7 @@ _HEX = _DIGITS | frozenset("abcdefABCDEF")
 # RFC 3986, section 3.2.2, without the comma, which tells of two hosts in one.
 _REG_NAME = _ALNUM | frozenset("-._~%!$&'()*+;=")
 _REQUEST_LINE = bytes((*range(0x20, 0x7F), *b"\r\n"))
+_PATH = frozenset(map(chr, range(0x21, 0x7F))) - frozenset("?#")
 _SCHEMES = ("http://", "https://", "ws://", "wss://")
 
 
@@ -182,6 +183,19 @@ class RequestParser:
         host = _host(headers)
         path, _, query = _origin_form(self._target, host).partition("?")
         return Request(path, query, headers)
+
+
+def check_path(path: str) -> None:
+    """Refuse to serve what no request has for a path.
+
+    Raises:
+        ValueError: For one that doesn't begin with a slash, or has in it what a target
+            does not, or not in its path.
+    """
+    if not path.startswith("/"):
+        raise ValueError(f"path {path!r} does not begin with a slash")
+    if not _PATH.issuperset(path) or not _is_percent_encoded(path):
+        raise ValueError(f"path {path!r} is not as it is sent, percent-encoded")
 
 
 def _bad(reason: str) -> HandshakeError:

@@ -5,16 +5,18 @@ All of it is built on ``on_request`` and a handler; nothing below knows of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
 from .handshake import Response
 from .peer import WebSocketPeer
-from .request import Request
+from .request import Request, check_path
 
 __all__ = ["Router"]
 
+_NAMED = re.compile(r"\{[^{}/]*\}")
 _NOT_FOUND = Response(404)
 
 
@@ -36,9 +38,9 @@ class Router:
             `Options`.
 
     Raises:
-        ValueError: For a path that doesn't begin with a slash, or for braces that
-            are not around the name of a whole segment, or a name twice, or names
-            that the handler does not take.
+        ValueError: For a path that no request has, or for braces that are not around
+            the name of a whole segment, or a name twice; for a handler that can't be
+            called, or does not take the names.
     """
 
     def __init__(
@@ -50,8 +52,7 @@ class Router:
         self._exact: dict[str, Callable[..., object]] = {}
         self._patterns: list[tuple[_Pattern, Callable[..., object]]] = []
         for path, handler in routes.items():
-            if not path.startswith("/"):
-                raise ValueError(f"path {path!r} does not begin with a slash")
+            check_path(_NAMED.sub("{}", path))
             if "{" in path or "}" in path:
                 pattern = _Pattern(path)
                 _check_takes(handler, pattern.names)
@@ -90,6 +91,8 @@ class Router:
 
 def _check_takes(handler: Callable[..., object], names: Sequence[str]) -> None:
     """Refuse what would fail with each connection."""
+    if not callable(handler):
+        raise ValueError(f"handler {handler!r} is not callable")
     try:
         takes = signature(handler)
     except (TypeError, ValueError):

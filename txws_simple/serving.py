@@ -28,7 +28,8 @@ class WebSocketService(Service):
     It can be started anew after that.
 
     Args:
-        factory: What serves the connections.
+        factory: What serves the connections; to drain it ends all of them, so another
+            service has another one.
         *endpoints: Where to listen: each a Twisted server endpoint, or a text that
             stands for one, such as ``"tcp:8080"``.
         timeout: Seconds that the connections may take to end.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import quoteStringArgument, serverFromString
@@ -18,6 +18,8 @@ from zope.interface import implementer
 from .factory import WrappingFactory, only_path
 
 __all__ = ["WebSocketEndpoint", "from_arguments"]
+
+_N = TypeVar("_N", int, float)
 
 _WORDS = {"yes": True, "no": False}
 
@@ -78,15 +80,26 @@ def from_arguments(
     """
     if binary not in _WORDS:
         raise ValueError(f"binary is {binary!r}, not 'yes' or 'no'")
+    if origins in ("http", "https"):
+        raise ValueError(
+            rf"origins is cut off after {origins!r}: quote each ':' as '\:'"
+        )
     return WebSocketEndpoint(
         serverFromString(reactor, _description(arguments, others)),
         binary=_WORDS[binary],
         on_request=None if path is None else only_path(path),
         origins=None if origins is None else _listed("origins", origins),
         subprotocols=_listed("subprotocols", subprotocols) if subprotocols else (),
-        ping_frequency=None if ping == "no" else float(ping),
-        max_frame_size=int(max_frame_size),
+        ping_frequency=None if ping == "no" else _number("ping", ping, float),
+        max_frame_size=_number("max_frame_size", max_frame_size, int),
     )
+
+
+def _number(name: str, text: str, kind: Callable[[str], _N]) -> _N:
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"{name} is {text!r}, not a number") from None
 
 
 def _listed(name: str, text: str) -> list[str]:
@@ -100,6 +113,7 @@ def _listed(name: str, text: str) -> list[str]:
 def _description(arguments: Sequence[str], keywords: Mapping[str, str]) -> str:
     """These, as they were before they were parsed."""
     if len(arguments) > 1:
-        arguments = [quoteStringArgument(each) for each in arguments]
+        quoted = map(quoteStringArgument, arguments)
+        arguments = [each.replace("=", r"\=") for each in quoted]
     named = [f"{name}={quoteStringArgument(keywords[name])}" for name in keywords]
     return ":".join((*arguments, *named))

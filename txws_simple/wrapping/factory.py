@@ -12,7 +12,7 @@ from ..frames import CloseCode
 from ..handshake import Response
 from ..peer import WebSocketPeer
 from ..protocol import WebSocketFactory
-from ..request import Request
+from ..request import Request, check_path
 from .stream import StreamTransport
 
 if TYPE_CHECKING:
@@ -99,8 +99,7 @@ def only_path(path: str) -> Callable[[Request], Response | None]:
     """For ``on_request``: any other path than this one gets 404.
 
     Raises:
-        ValueError: For one that doesn't begin with a slash: no request has that.
+        ValueError: For one that no request has.
     """
-    if not path.startswith("/"):
-        raise ValueError(f"path {path!r} does not begin with a slash")
+    check_path(path)
     return lambda request: None if request.path == path else Response(404)
