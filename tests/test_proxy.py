@@ -279,6 +279,17 @@ def test_max_frame_size(wsproxy: Callable[..., Server], target: Target) -> None:
     assert "Starting factory" not in server.log.read_text()
 
 
+def test_caps(wsproxy: Callable[..., Server], target: Target) -> None:
+    """They hold from the client's connection on; a place becomes free again."""
+    server = wsproxy("--max-connections=1")
+    with connect(server.url), target.accept():
+        with pytest.raises(InvalidStatus) as refused:
+            connect(server.url)
+        assert refused.value.response.status_code == 503
+    with connect(server.url), target.accept():
+        pass
+
+
 def test_several_endpoints(wsproxy: Callable[..., Server], target: Target) -> None:
     other = free_port()
     server = wsproxy(f"--listen=tcp:{other}:interface=127.0.0.1")

@@ -118,6 +118,19 @@ def test_options(wsecho: Callable[..., Server]) -> None:
         assert client.subprotocol == "b"
 
 
+@pytest.mark.parametrize(
+    ("option", "status"), [("--max-connections=1", 503), ("--max-per-address=1", 429)]
+)
+def test_caps(wsecho: Callable[..., Server], option: str, status: int) -> None:
+    server = wsecho(option)
+    with connect(server.url) as client:
+        with pytest.raises(InvalidStatus) as refused:
+            connect(server.url)
+        assert refused.value.response.status_code == status
+        client.send("still here")
+        assert client.recv() == "still here"
+
+
 def test_pings(wsecho: Callable[..., Server]) -> None:
     """They go out by themselves: a silent client that answers stays."""
     server = wsecho("--ping-frequency=0.05")
@@ -158,6 +171,8 @@ def test_port_in_use(wsecho: Callable[..., Server]) -> None:
         (["--max-frame-size=9223372036854775808"], "max_frame_size is 92233720"),
         (["--endpoint=systemd:domain=INET:index=7"], "IndexError"),
         (["--endpoint=systemd:domain=INET:name=x"], "KeyError('x')"),
+        (["--max-connections=0"], "max_connections is 0"),
+        (["--max-per-address=many"], "many"),
         (["--subprotocol=a b"], "subprotocol 'a b' is not a token"),
         (["--origin=a.example"], "origin 'a.example' is none that a browser sends"),
         (["--nonsense"], "nonsense"),

@@ -11,8 +11,10 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorCore
 from twisted.python import usage
 
-from .options import Options as Limits
+from .peer import WebSocketPeer
+from .policies import LimitedFactory, Limits
 from .protocol import WebSocketFactory
+from .request import Request
 from .serving import WebSocketService
 
 __all__ = ["Command", "CommandOptions", "check_endpoint", "complaining"]
@@ -64,6 +66,20 @@ class CommandOptions(usage.Options):
             "closed with code 1009.",
             int,
         ],
+        [
+            "max-connections",
+            None,
+            None,
+            "How many connections there may be; one more gets 503. [default: any]",
+            int,
+        ],
+        [
+            "max-per-address",
+            None,
+            None,
+            "The same from one address, which gets 429. [default: any]",
+            int,
+        ],
     ]
 
     def __init__(self) -> None:
@@ -93,12 +109,28 @@ class CommandOptions(usage.Options):
         for endpoint in self["endpoint"]:
             check_endpoint(serverFromString, endpoint)
         with complaining():
+            self.factory(lambda peer: None)
+
+    def factory(
+        self,
+        handler: Callable[[WebSocketPeer], object],
+        on_request: Callable[[Request], Any] | None = None,
+    ) -> WebSocketFactory:
+        """What serves this handler as the command line says, frame by frame."""
+        return LimitedFactory(
+            handler,
             Limits(
-                ping_frequency=self["ping-frequency"],
-                max_frame_size=self["max-frame-size"],
-                origins=self["origin"],
-                subprotocols=self["subprotocol"],
-            )
+                max_connections=self["max-connections"],
+                max_per_address=self["max-per-address"],
+            ),
+            ping_frequency=self["ping-frequency"],
+            max_frame_size=self["max-frame-size"],
+            max_message_size=None,
+            max_fragments=None,
+            origins=self["origin"] or None,
+            subprotocols=self["subprotocol"],
+            on_request=on_request,
+        )
 
 
 class Command(WebSocketService):

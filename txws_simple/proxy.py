@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from .commands import Command, CommandOptions, check_endpoint, complaining
 from .frames import CloseCode
-from .wrapping import WrappingFactory, only_path
+from .wrapping import only_path, wrap
 
 __all__ = ["Options", "ProxyFactory", "makeService"]
 
@@ -69,7 +69,7 @@ class _BackFactory(Factory):
 class ProxyFactory(Factory):
     """Builds for each client what connects to the server.
 
-    It is for transports of WebSocket, as :class:`.WrappingFactory` makes them.
+    It is for :func:`.wrap`: the transport of a client has to be one of WebSocket.
 
     Args:
         target: The server.
@@ -181,13 +181,8 @@ def makeService(options: Options) -> IService:
 
     target = clientFromString(reactor, options["to"])
     path = options["path"]
-    factory = WrappingFactory(
-        ProxyFactory(target),
-        binary=not options["text"],
-        ping_frequency=options["ping-frequency"],
-        max_frame_size=options["max-frame-size"],
+    factory = options.factory(
+        wrap(ProxyFactory(target), binary=not options["text"]),
         on_request=None if path is None else only_path(path),
-        origins=options["origin"] or None,
-        subprotocols=options["subprotocol"],
     )
     return Command(factory, options["endpoint"])

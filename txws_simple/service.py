@@ -5,7 +5,6 @@ from __future__ import annotations
 from twisted.application.service import IService
 
 from .commands import Command, CommandOptions
-from .protocol import WebSocketFactory
 
 __all__ = ["Options", "makeService"]
 
@@ -32,13 +31,5 @@ class Options(CommandOptions):
 
 def makeService(options: Options) -> IService:
     """The service of ``twistd wsecho``."""
-    factory = WebSocketFactory(
-        lambda peer: peer.each(peer.write),
-        ping_frequency=options["ping-frequency"],
-        max_frame_size=options["max-frame-size"],
-        max_message_size=None,
-        max_fragments=None,
-        origins=options["origin"] or None,
-        subprotocols=options["subprotocol"],
-    )
+    factory = options.factory(lambda peer: peer.each(peer.write))
     return Command(factory, options["endpoint"])
