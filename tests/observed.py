@@ -128,9 +128,7 @@ class Observed:
             # No two at the same time: so what each of them changes can be told.
             timeout += (len(self.given) + 1) / 1024
         call = Call("write", frames)
-        self._see()
-        if self.peer.buffered > MAX_BUFFERED:
-            self.model.abort(BufferOverrun)
+        self._end_if_overrun()
         at = self._left - self._begun + self.peer.buffered
         is_written = self.model.refuse_or_write(call)
         given = self._give(call, verb(timeout), is_heard or timeout is not None)
@@ -145,8 +143,15 @@ class Observed:
     def ping(self, is_heard: bool) -> None:
         call = Call("ping")
         payload = b"%d" % len(self.given)
+        self._end_if_overrun()
         self.model.ping(call, payload)
         self._give(call, self.peer.ping(payload), is_heard)
+
+    def _end_if_overrun(self) -> None:
+        """Who writes finds a listener that is too slow."""
+        self._see()
+        if self.peer.buffered > MAX_BUFFERED:
+            self.model.abort(BufferOverrun)
 
     def shutdown(self, code: int, timeout: float) -> None:
         call = Call("shutdown")

@@ -110,6 +110,27 @@ class Drains(Case):
             self.assertEqual(self.successResultOf(done), (0, 0, 1))
             self.assertEqual(len(self.flushLoggedErrors(error)), 2)
 
+    def test_drained_by_what_is_cancelled(self) -> None:
+        """A handshake that is being refused is not refused once more."""
+
+        async def ask(request: Request) -> None:
+            try:
+                await Deferred[None]()
+            finally:
+                self.factory.drain(1)
+
+        self.factory = WebSocketFactory(
+            self.serve, on_request=ask, open_timeout=3, clock=self.clock
+        )
+        wire = self.connect(request())
+        wire.advance(3)
+        self.assert_refused_once(wire)
+        wire.fin()
+
+    def assert_refused_once(self, wire: Wire) -> None:
+        self.assertEqual(wire.got.count(b"HTTP/1.1 "), 1)
+        self.assertEqual(self.factory.counters().refused, {503: 1})
+
     def test_an_answer_that_comes_too_late(self) -> None:
         """An application that does not let itself be cancelled changes nothing."""
         late: Deferred[None] = Deferred(lambda deferred: deferred.callback(None))

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
-from twisted.logger import LogLevel, eventAsText, globalLogPublisher
+from twisted.logger import (
+    LogLevel,
+    eventAsText,
+    eventsFromJSONLogFile,
+    globalLogPublisher,
+    jsonFileLogObserver,
+)
 
 from txws_simple import Opcode, Response, WebSocketFactory, WebSocketPeer, new
 
 from .helpers import client_frame, request
 from .wired import WiredCase
-from .wires import MemoryTransport, SocketWire, Wire
+from .wires import MemoryTransport, MemoryWire, SocketWire, Wire
 
 TEXT = client_frame(Opcode.TEXT, b"hello")
 CLOSE = client_frame(Opcode.CLOSE, b"\x03\xe8bye")
@@ -49,6 +57,37 @@ def echo(peer: WebSocketPeer) -> Deferred[None]:
     return peer.each(peer.write)
 
 
+class Kept(Case):
+    def test_as_json(self) -> None:
+        """All that an event tells but Twisted's own objects is there again."""
+        kept = io.StringIO()
+        observer = jsonFileLogObserver(kept)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        wire = self.connect(echo, request())
+        wire.advance(0.12345)
+        text = self.text("opened")
+        wire.send(CLOSE)
+        wire.fin()
+        kept.seek(0)
+        events = {each.get("event"): each for each in eventsFromJSONLogFile(kept)}
+        closed = events["closed"]
+        self.assertEqual((closed["host"], closed["code"]), ("192.0.2.1", 1000))
+        self.assertEqual(closed["seconds"], 0.123)
+        self.assertEqual(eventAsText(events["opened"], includeTimestamp=False), text)
+        self.assertIn(" after 0.123 s", eventAsText(closed))
+
+    def test_without_a_port(self) -> None:
+        """Over a UNIX socket nobody has an address."""
+
+        class Unix(MemoryWire):
+            address = UNIXAddress(None)
+
+        Unix(WebSocketFactory(echo, clock=self.clock), self.clock).send(b"GET\r\n")
+        event = self.only("refused")
+        self.assertEqual((event["host"], event["port"]), (None, None))
+
+
 class Events(Case):
     def test_opened(self) -> None:
         """When the handshake has succeeded, before its handler is called."""
@@ -66,6 +105,8 @@ class Events(Case):
         self.assertEqual(event["log_level"], LogLevel.debug)
         self.assertEqual(event["address"], wire.protocol.transport.getPeer())
         self.assertEqual((event["path"], event["subprotocol"]), ("/a", "chat"))
+        address = event["address"]
+        self.assertEqual((event["host"], event["port"]), (address.host, address.port))
         self.assertEqual(known, [["opened"]])
 
     def test_refused(self) -> None:
@@ -106,7 +147,7 @@ class Events(Case):
         self.assertEqual((event["frames_in"], event["frames_out"]), (2, 2))
         self.assertEqual((event["bytes_in"], event["bytes_out"]), (33, 21))
         self.assertIn(
-            "'/a': 1000 'bye' by remote after 1.500 s, "
+            "'/a': 1000 'bye' by remote after 1.5 s, "
             "in 2 frames 33 bytes, out 2 frames 21 bytes",
             self.text("closed"),
         )

@@ -69,7 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "wrapping.endpoint": {"wrapping.factory"},
     "wrapping": {"wrapping.endpoint", "wrapping.factory", "wrapping.stream"},
-    "limits": {"frames", "options", "peer", "pinger"},
+    "limits": {"events", "frames", "options", "peer", "pinger"},
     "policies": {
         *("handshake", "limits", "options", "peer", "protocol", "request"),
     },
@@ -80,6 +80,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "service": {"commands"},
     "proxy": {"commands", "frames", "wrapping"},
     "testing.memory": set(),
+    "testing.ports": set(),
     "testing.leftovers": {"peer"},
     "testing.heard": {"connection", "frames", "headers"},
     "testing.waiting": set(),
@@ -88,7 +89,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "testing.waiting",
     },
     "testing.client": {
-        *("frames", "headers", "messages", "testing.leftovers", "testing.turns"),
+        *("frames", "headers", "messages", "testing.leftovers", "testing.ports"),
+        "testing.turns",
     },
     "testing.connecting": {"peer", "protocol", "testing.client", "testing.leftovers"},
     "testing": {"testing.client", "testing.connecting"},

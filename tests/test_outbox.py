@@ -313,6 +313,20 @@ class Cases(WatchedCase):
         self.assertEqual(self.outbox.buffered, 1000 + 4)
         self.assertLess(steps, 100 * 20)
 
+    def test_a_pong_that_has_gone_in_part(self) -> None:
+        """Nothing stands for that one: its rest has to follow."""
+        self.open(1000)
+        self.outbox.cork()
+        self.outbox.write_pong([b"a" * 70_000])  # too much to wait for the uncorking
+        self.outbox.uncork()
+        for data in (b"b", b"c"):
+            self.outbox.write_pong([data])
+        self.assertEqual(self.outbox.buffered, 69_000 + 1)
+        self.outlet.room = 100_000
+        self.outbox.go_on(0)
+        self.assertEqual(self.outlet.taken, b"a" * 70_000 + b"c")
+        self.assertEqual(self.outbox.buffered, 0)
+
     def test_pong_after_the_end(self) -> None:
         """None waits for a way out that is lost."""
         self.open(0)

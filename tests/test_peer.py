@@ -237,6 +237,19 @@ class Reading(PeerCase):
         wire.fin()
         self.failure(done, LookupError)
 
+    def test_async_with_thrown_away(self) -> None:
+        """A coroutine that is collected can't wait for the end."""
+        peer, wire = self.connect()
+
+        async def visit() -> None:
+            async with peer:
+                await Deferred[None]()
+
+        coroutine = visit()
+        coroutine.send(None)
+        coroutine.close()  # which complains of one that awaits
+        self.assertEqual(wire.frames, [Frame(Opcode.CLOSE, b"\x03\xf3")])
+
 
 class Each(PeerCase):
     def test_echo(self) -> None:
@@ -375,6 +388,21 @@ class Each(PeerCase):
         self.failure(done, ConnectionClosed)
         gates[0].errback(LookupError())
         self.failure(gates[0], LookupError)
+
+    def test_failure_of_a_receiver_that_has_left(self) -> None:
+        """It is logged, and the connection goes on."""
+        peer, wire = self.connect()
+
+        def receiver(frame: Frame) -> None:
+            done.cancel()
+            raise LookupError
+
+        done = peer.each(receiver)
+        wire.send(client_frame(TEXT, b"a"))
+        self.failure(done, CancelledError)
+        self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
+        wire.send(client_frame(Opcode.PING, b"b"))
+        self.assertEqual(wire.frames, [Frame(Opcode.PONG, b"b")])
 
     def test_backpressure(self) -> None:
         """A client that doesn't read is not read from, and nothing is lost."""
@@ -660,6 +688,28 @@ class Pinging(PeerCase):
         self.assertLessEqual(peer.buffered, before + 127)
         wire.unstall()
         self.assertEqual(wire.frames[1:], [Frame(Opcode.PONG, b"999")])
+
+    def test_flood_of_large_pings(self) -> None:
+        """In one segment: of their answers a part is on its way when one more comes."""
+        peer, wire = self.connect()
+        wire.stall()
+        sent = [b"%0125d" % number for number in range(1000)]
+        segment = b"".join(client_frame(Opcode.PING, data) for data in sent)
+        for data in (segment, client_frame(Opcode.PING, b"1")):
+            wire.protocol.dataReceived(data)
+        wire.unstall()
+        self.assertEqual([frame.data for frame in wire.frames], [*sent, b"1"])
+        self.assertEqual(peer.buffered, 0)
+
+    def test_pings_of_our_own_are_bounded(self) -> None:
+        """As other writes are: who takes none is not kept."""
+        peer, wire = self.connect(max_buffered=1000)
+        wire.stall()
+        peer.write(BIG)
+        pings = [peer.ping() for _ in range(2)]
+        for ping in pings:
+            self.failure(ping, ConnectionClosed)
+        self.assertIsInstance(peer.error(), BufferOverrun)
 
     def test_keeps_alive(self) -> None:
         """Pings go out in each period, reading or not; any byte is an answer."""

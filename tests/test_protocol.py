@@ -10,11 +10,14 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.logger import globalLogPublisher
 from twisted.protocols.policies import WrappingFactory
 from zope.interface.verify import verifyObject
 
 from txws_simple import (
+    BufferOverrun,
+    CloseTimeout,
     ConnectionClosed,
     Frame,
     HandshakeError,
@@ -459,6 +462,54 @@ class Factories(Case):
         protocol.connectionLost()
 
 
+class Hasty(Case):
+    """A transport that says within a call that it is gone, as one of Twisted's does."""
+
+    def hasty(self, **options: Any) -> tuple[Any, Any]:
+        transport = StringTransportWithDisconnection()
+        factory = WebSocketFactory(
+            lambda peer: Deferred(), clock=self.clock, ping_frequency=None, **options
+        )
+        protocol = factory.buildProtocol(None)
+        transport.protocol = protocol
+        protocol.makeConnection(transport)
+        self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
+        return transport, protocol
+
+    def test_why_it_has_ended(self) -> None:
+        """It is what ended it, not what the transport said."""
+
+        def overrun(transport: Any, peer: WebSocketPeer) -> None:
+            transport.producer.pauseProducing()
+            for _ in range(2):
+                peer.write(b"x" * 100)
+
+        def time_out(transport: Any, peer: WebSocketPeer) -> None:
+            peer.shutdown(timeout=1)
+            self.clock.advance(1)
+
+        for end, error in (
+            (overrun, BufferOverrun),
+            (time_out, CloseTimeout),
+            (lambda _, peer: peer.close(), ConnectionClosed),
+        ):
+            transport, protocol = self.hasty(max_buffered=50)
+            protocol.dataReceived(request())
+            peer = protocol.peer
+            end(transport, peer)
+            self.assertIs(type(peer.error()), error)
+            self.assertNotIn("without Close", str(peer.error()))
+            self.assertEqual(peer.closed_by, "local")
+            self.assertFalse(transport.connected)
+
+    def test_refused(self) -> None:
+        transport, protocol = self.hasty()
+        protocol.dataReceived(b"nonsense\r\n")
+        self.assertTrue(transport.value().startswith(b"HTTP/1.1 400 "))
+        self.assertIsInstance(protocol.peer.error(), HandshakeError)
+        self.assertEqual(protocol.peer.closed_by, "local")
+
+
 class Upgrade(Protocol):
     """A protocol that has a connection taken over as soon as bytes arrive."""
 
@@ -505,6 +556,29 @@ class TakingOver(Case):
         peer, wire = self.take_over(received=frame[:4])
         wire.transport.protocol.dataReceived(frame[4:])  # type: ignore[attr-defined]
         self.assertEqual(self.successResultOf(peer.read()), Frame(TEXT, b"hello"))
+
+    def test_too_much_was_read_already(self) -> None:
+        """Then nothing more is read, until somebody takes it."""
+        frames = client_frame(TEXT, b"") * 600
+        peer, wire = self.take_over(received=frames)
+        self.assertTrue(peer.is_paused)
+        self.assertTrue(wire.is_paused)
+        reading = peer.each(lambda frame: None)
+        self.assertFalse(wire.is_paused)
+        peer.close()
+        self.failureResultOf(reading, ConnectionClosed)
+
+    def test_too_much_came_behind_the_request(self) -> None:
+        """The same while the application thinks."""
+        frames = client_frame(TEXT, b"") * 600
+        thinks: Deferred[None] = Deferred()
+        _, wire = self.take_over(
+            handshaked=False,
+            received=request() + frames,
+            on_request=lambda _: thinks,
+            max_unread=1000,
+        )
+        self.assertTrue(wire.is_paused)
 
     def test_what_is_known(self) -> None:
         asked = Request("/x")

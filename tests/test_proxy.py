@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectingCancelledError, ConnectionLost
+from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.python.usage import UsageError
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect as _connect
+from zope.interface import alsoProvides
 
 from txws_simple import Opcode
 from txws_simple.policies import LimitedFactory, Limits
@@ -372,6 +374,17 @@ def test_the_client_is_lost_before_the_server_is_there() -> None:
     assert target.connecting is not None and target.connecting.called
     assert [event["log_namespace"] for event in events] == ["txws_simple"]
     events.clear()  # it names the peer
+
+
+def test_the_server_is_asked_for_a_sign_of_life() -> None:
+    """By TCP, if it is TCP: otherwise one that only talks could be gone for ever."""
+    asked: list[bool] = []
+    target, wire = connected_to_slow()
+    target.transport.setTcpKeepAlive = asked.append  # type: ignore[attr-defined]
+    alsoProvides(target.transport, ITCPTransport)
+    target.arrive()
+    assert asked == [True]
+    wire.reset()
 
 
 def test_the_client_is_early() -> None:

@@ -15,16 +15,18 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList, fail
 from twisted.internet.endpoints import UNIXServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect, unix_connect
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from txws_simple import WebSocketFactory, WebSocketService
+from txws_simple import Drained, Opcode, WebSocketFactory, WebSocketService
 
-from .helpers import request
+from .helpers import client_frame, request
 from .ledger import Ledger
+from .wires import MemoryWire
 
 ANYWHERE = "tcp:0:interface=127.0.0.1"
 
@@ -34,8 +36,10 @@ def serve() -> Iterator[Callable[..., WebSocketService]]:
     """Makes services of an echo, and stops those that are running at the end."""
     services: list[WebSocketService] = []
 
-    def make(*endpoints: Any, **options: Any) -> WebSocketService:
-        factory = WebSocketFactory(lambda peer: peer.each(peer.write))
+    def make(
+        *endpoints: Any, clock: Clock | None = None, **options: Any
+    ) -> WebSocketService:
+        factory = WebSocketFactory(lambda peer: peer.each(peer.write), clock=clock)
         services.append(WebSocketService(factory, *endpoints, **options))
         return services[-1]
 
@@ -151,6 +155,25 @@ async def test_in_an_application(serve: Callable[..., WebSocketService]) -> None
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_socket_whose_file_is_gone(
+    serve: Callable[..., WebSocketService], tmp_path: Path, ledger: Ledger
+) -> None:
+    """The clients, of whatever port, are waited for all the same."""
+    path = tmp_path / "socket"
+    service = serve(f"unix:{path}", ANYWHERE)
+    service.startService()
+    path.unlink()
+    socket: Any = service.ports[0]
+    client = await opened(lambda: connect(f"ws://127.0.0.1:{port_of(service, 1)}"))
+    assert await service.stopService() == (1, 0, 0)
+    assert await client == 1001
+    socket.socket.close()  # which Twisted leaves open then
+    [failure] = ledger.failures
+    assert failure.check(FileNotFoundError)
+    ledger.forgive([failure])
+
+
+@pytest_twisted.ensureDeferred
 async def test_half_a_handshake(serve: Callable[..., WebSocketService]) -> None:
     service = serve(ANYWHERE)
     service.startService()
@@ -205,6 +228,19 @@ class Slow:
         return self.listening
 
 
+class Port:
+    """It may not be able to stop."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.is_stopped = False
+        self._error = error
+
+    def stopListening(self) -> None:
+        self.is_stopped = True
+        if self._error is not None:
+            raise self._error
+
+
 @pytest_twisted.ensureDeferred
 async def test_an_endpoint_that_can_not_listen(
     serve: Callable[..., WebSocketService],
@@ -225,12 +261,45 @@ async def test_an_endpoint_that_can_not_listen(
 async def test_stopped_before_it_listens(
     serve: Callable[..., WebSocketService], ledger: Ledger
 ) -> None:
-    slow = Slow()
+    """A port that comes too late is let go; one of a new start is kept."""
+    slow, late = Slow(), Port()
     service = serve(slow)
     service.startService()
     assert await service.stopService() == (0, 0, 0)
-    assert slow.listening.called
+    first, slow.listening = slow.listening, Deferred()
+    service.startService()
+    first.callback(late)
+    assert late.is_stopped
+    assert service.ports == []
+    slow.listening.callback(Port())
+    [port] = service.ports
+    assert await service.stopService() == (0, 0, 0)
+    assert port.is_stopped
     assert ledger.failures == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_port_that_does_not_stop(
+    serve: Callable[..., WebSocketService], ledger: Ledger
+) -> None:
+    """As one of a UNIX socket whose file is gone: all else ends as it would."""
+    broken, clock = Slow(), Clock()
+    service = serve(broken, clock=clock)
+    service.startService()
+    broken.listening.callback(Port(FileNotFoundError("socket")))
+    wire = MemoryWire(service.factory, clock)
+    wire.send(request())
+    ended: list[Drained] = []
+    stopped = service.stopService().addCallback(ended.append)
+    await turn()
+    assert ended == []
+    wire.send(client_frame(Opcode.CLOSE, b"\x03\xe9"))
+    wire.fin()
+    await stopped
+    assert ended == [(1, 0, 0)]
+    [failure] = ledger.failures
+    assert failure.check(FileNotFoundError)
+    ledger.forgive([failure])
 
 
 def test_a_failure_that_comes_late(

@@ -909,6 +909,21 @@ def test_a_factory_is_started_and_stopped() -> None:
     with connect(factory), connect(factory):
         assert inner.seen == ["start"]
     assert inner.seen == ["start", "stop"]
+    with connect(factory):
+        assert inner.seen == ["start", "stop", "start"]
+
+
+def test_a_factory_that_was_drained() -> None:
+    """It serves nobody more, until its last client has left."""
+    factory = WebSocketFactory(lambda peer: peer.each(peer.write), clock=Clock())
+    with connect(factory) as client:
+        drained = factory.drain()
+        assert client.close_code == 1001
+        with connect(factory) as other:
+            assert other.status == 503
+    assert drained.called
+    with connect(factory) as client:
+        assert client.status == 101
 
 
 async def endless(peer: WebSocketPeer) -> None:

@@ -14,7 +14,7 @@ from .handshake import Response
 from .peer import WebSocketPeer
 from .request import Request
 
-__all__ = ["closed", "drained", "opened", "refused"]
+__all__ = ["closed", "closing", "drained", "opened", "refused"]
 
 _log = Logger("txws_simple")
 
@@ -24,7 +24,7 @@ def opened(peer: WebSocketPeer) -> None:
     _log.debug(
         "opened {address!r} {path!r} subprotocol {subprotocol!r}",
         event="opened",
-        address=peer.transport.getPeer(),
+        **_client(peer.transport),
         path=_path(peer),
         subprotocol=peer.subprotocol,
     )
@@ -35,11 +35,21 @@ def refused(transport: Any, response: Response, request: Request | None) -> None
     _log.info(
         "refused {address!r} {path!r} origin {origin!r}: {status} {reason!r}",
         event="refused",
-        address=transport.getPeer(),
+        **_client(transport),
         path=None if request is None else request.path,
         origin=None if request is None else request.origin,
         status=response.status,
         reason=response.reason,
+    )
+
+
+def closing(peer: WebSocketPeer, reason: str) -> None:
+    """A connection is about to be closed, for a limit that it has reached."""
+    _log.info(
+        "closing {address!r}: {reason}",
+        event="closing",
+        **_client(peer.transport),
+        reason=reason,
     )
 
 
@@ -49,16 +59,16 @@ def closed(peer: WebSocketPeer, code: int, seconds: float) -> None:
     frames_in, bytes_in, frames_out, bytes_out = peer.traffic
     _log.info(
         "closed {address!r} {path!r}: {code} {reason!r} by {closed_by} "
-        "after {seconds:.3f} s, in {frames_in} frames {bytes_in} bytes, "
+        "after {seconds} s, in {frames_in} frames {bytes_in} bytes, "
         "out {frames_out} frames {bytes_out} bytes",
         event="closed",
-        address=peer.transport.getPeer(),
+        **_client(peer.transport),
         path=_path(peer),
         code=code,
         reason=peer.close_reason or getattr(error, "reason", ""),
         error=None if error is None else type(error).__name__,
         closed_by=peer.closed_by,
-        seconds=seconds,
+        seconds=round(seconds, 3),
         frames_in=frames_in,
         bytes_in=bytes_in,
         frames_out=frames_out,
@@ -75,6 +85,13 @@ def drained(ended: int, aborted: int, refused: int) -> None:
         aborted=aborted,
         refused=refused,
     )
+
+
+def _client(transport: Any) -> dict[str, Any]:
+    """Whose connection it is; of an address, JSON would keep nothing."""
+    address = transport.getPeer()
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    return {"address": address, "host": host, "port": port}
 
 
 def _path(peer: WebSocketPeer) -> str | None:

@@ -8,16 +8,14 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
 
+from . import events
 from .frames import CloseCode, Frame
 from .options import Options
 from .peer import WebSocketPeer
 from .pinger import clocks
 
 __all__ = ["Guard", "Limits"]
-
-_log = Logger()
 
 _POLICY, _AWAY = CloseCode.POLICY_VIOLATION, CloseCode.GOING_AWAY
 
@@ -164,8 +162,7 @@ class Guard:
 
     def _end(self, code: int, reason: str) -> None:
         if self._peer.closed_by is None:
-            address = self._peer.transport.getPeer()
-            _log.info("closing {address!r}: {reason}", address=address, reason=reason)
+            events.closing(self._peer, reason)
             self._peer.shutdown(code, reason, self._close_timeout)
 
 

@@ -33,6 +33,9 @@ class Opening:
             the subprotocol and what arrived behind the request.
         refused: Called when it is refused, with the response, and the request if it
             has arrived whole.
+
+    Attributes:
+        is_paused: Whether too much has arrived for nothing more to be read.
     """
 
     def __init__(
@@ -55,7 +58,7 @@ class Opening:
         self._request: Request | None = None
         self._decision: Deferred[Any] | None = None
         self._held = bytearray()
-        self._is_paused = False
+        self.is_paused = False
         self._is_over = False
         self._deadline: IDelayedCall = session.clock.callLater(
             options.open_timeout, self._be_late
@@ -96,6 +99,8 @@ class Opening:
 
     def refuse(self, response: Response) -> None:
         """Answer and end the connection; what still arrives is dropped."""
+        if self._is_over:
+            return  # asked for by what is cancelled because of a refusal
         session = self._session
         transport = session.transport
         self._refused(response, self._request)
@@ -103,11 +108,14 @@ class Opening:
         self._deadline = session.clock.callLater(
             self._options.close_timeout, transport.abortConnection
         )
+        reason = f"handshake refused with {response.status} {response.body}".rstrip()
+        error = HandshakeError(response.status, reason)
+        # Before the transport is told, which may say at once that it is gone.
+        session.refused(error)
         transport.write(response.refusal(self._parser.method))
         finish(transport)
         self._resume()
-        reason = f"handshake refused with {response.status} {response.body}".rstrip()
-        session.ended(HandshakeError(response.status, reason), by="local")
+        session.ended(error)
 
     def _decide(self, request: Request) -> None:
         """Ask the application, if it wants to be asked."""
@@ -121,7 +129,7 @@ class Opening:
         """What arrives while the application thinks is read after the answer."""
         self._held += data
         if len(self._held) > self._options.max_unread:
-            self._is_paused = True
+            self.is_paused = True
             self._session.pause()
 
     def _decided(self, response: Response | None, request: Request) -> None:
@@ -153,7 +161,7 @@ class Opening:
 
     def _resume(self) -> None:
         # What came early may be more than is read before somebody wants it.
-        if self._is_paused and not self._session.is_deaf():
+        if self.is_paused and not self._session.is_deaf():
             self._session.resume()
 
     def _be_late(self) -> None:

@@ -165,8 +165,9 @@ class Outbox:
             self.buffered += len(pieces[0]) - last.size
             last.size = len(pieces[0])
             return
+        was_blocked = self.blocked
         write = self.write(pieces)
-        if self.blocked and self.fate is PENDING:
+        if was_blocked and self.fate is PENDING:
             # Until the way out is free again, nothing of it can have gone.
             self._last_pong = write
 

@@ -119,7 +119,7 @@ class WebSocketPeer:
         return Outcome(self._session.closed())
 
     def ping(self, data: bytes = b"") -> Deferred[float]:
-        if self._connection.sent is not None or self._session.ending.is_done:
+        if not self._may_write():
             return self._refused()
         if not isinstance(data, bytes):
             return fail(TypeError(f"data is {type(data).__name__}, not bytes"))
@@ -173,9 +173,12 @@ class WebSocketPeer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.leave(
+        left = self.leave(
             CloseCode.NORMAL if error is None else CloseCode.INTERNAL_ERROR
         )
+        # A coroutine that is thrown away can't wait.
+        if not isinstance(error, GeneratorExit):
+            await left
 
     @property
     def close_code(self) -> int | None:

@@ -119,6 +119,12 @@ class WebSocketProtocol(Protocol):
         return not self._session.is_open and not self._session.is_over
 
     @property
+    def is_paused(self) -> bool:
+        """Whether more has arrived than is read for now."""
+        opening = self._opening
+        return self.peer.is_paused or (opening is not None and opening.is_paused)
+
+    @property
     def traffic(self) -> Traffic:
         """What has passed behind the handshake."""
         return self._session.traffic
@@ -339,6 +345,7 @@ def new(
         protocol.begin(request, subprotocol)
     if received:
         protocol.dataReceived(bytes(received))
-    with suppress(RuntimeError):
-        transport.resumeProducing()
+    if not protocol.is_paused:
+        with suppress(RuntimeError):
+            transport.resumeProducing()
     return protocol.peer

@@ -8,7 +8,11 @@ from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IPushProducer, IStreamClientEndpoint
+from twisted.internet.interfaces import (
+    IPushProducer,
+    IStreamClientEndpoint,
+    ITCPTransport,
+)
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python import usage
@@ -147,6 +151,9 @@ class _Front(_Side):
 
     def _connected(self, back: _Back) -> None:
         self._connecting = None
+        if ITCPTransport.providedBy(back.transport):
+            # Nothing else would notice that a server is gone that only talks.
+            back.transport.setTcpKeepAlive(True)
         self.join(back.transport)
         back.join(self.transport)
         self.transport.resumeProducing()

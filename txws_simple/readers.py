@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from .deferreds import PENDING
@@ -15,6 +16,8 @@ from .outbox import Outbox, Write
 from .unread import Unread
 
 __all__ = ["EachReader", "FrameReader", "MessageReader", "Reader"]
+
+_log = Logger()
 
 _T = TypeVar("_T")
 
@@ -131,7 +134,7 @@ class EachReader(Reader[None]):
                 result = receiver(frame)
             except BaseException:
                 # Whatever it is, as in a Deferred: the connection goes on.
-                self._fail(Failure())
+                self._fail_at_once(Failure())
                 return count
             if type(result) is Write and not outbox.blocked and not result.is_heard:
                 self._last = result
@@ -164,6 +167,13 @@ class EachReader(Reader[None]):
     def _go_on(self, _: object) -> None:
         self.wants = True
         self._place.deliver()
+
+    def _fail_at_once(self, failure: Failure) -> None:
+        if not self.called:
+            self._fail(failure)
+        elif not failure.check(WebSocketError):
+            # Nobody waits any more, not even a Deferred of the receiver's own.
+            _log.failure("a receiver failed", failure=failure)
 
     def _fail(self, failure: Failure) -> None:
         self._place.forget(self)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.application.service import Service
-from twisted.internet.defer import (
-    CancelledError,
-    Deferred,
-    gatherResults,
-    maybeDeferred,
-)
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
@@ -55,7 +52,7 @@ class WebSocketService(Service):
         self._endpoints = endpoints
         self._timeout = timeout
         self._code = code
-        self._listening: list[Deferred[None]] = []
+        self._is_listening = False
 
     def privilegedStartService(self) -> None:
         """Listen, while the process may still use any port.
@@ -64,6 +61,7 @@ class WebSocketService(Service):
             Exception: Where an endpoint says at once that it can't.
         """
         super().privilegedStartService()  # type: ignore[no-untyped-call]  # untyped there
+        self._is_listening = True
         for endpoint in self._endpoints:
             self._listen(endpoint)
 
@@ -73,7 +71,7 @@ class WebSocketService(Service):
         Raises:
             Exception: Where an endpoint says at once that it can't.
         """
-        if not self._listening:
+        if not self._is_listening:
             self.privilegedStartService()
         super().startService()  # type: ignore[no-untyped-call]  # untyped there
 
@@ -91,21 +89,35 @@ class WebSocketService(Service):
 
     def _listen(self, endpoint: IStreamServerEndpoint | str) -> None:
         listened = _server(endpoint).listen(self.factory)
-        listening = listened.addCallback(self.ports.append)
+        listening = listened.addCallback(self._listens, self.ports)
         if listening.called and isinstance(listening.result, Failure):
             failure = listening.result
             listening.addErrback(lambda _: None)
             self._stop_listening()
             failure.raiseException()
-        self._listening.append(listening.addErrback(_not_listening))
+        listening.addErrback(_failed, "an endpoint does not listen")
 
-    def _stop_listening(self) -> Deferred[list[object]]:
-        for listening in self._listening:
-            listening.cancel()
-        ports = self.ports.copy()
-        self.ports.clear()
-        self._listening.clear()
-        return gatherResults([maybeDeferred(port.stopListening) for port in ports])
+    def _listens(
+        self, port: IListeningPort, ports: list[IListeningPort]
+    ) -> Deferred[Any] | None:
+        if ports is not self.ports:
+            return _stop(port)  # it comes late: what wanted it was stopped
+        ports.append(port)
+        return None
+
+    def _stop_listening(self) -> Deferred[list[Any]]:
+        # Whoever is about to listen is not cancelled: many can't be, and then the port
+        # would come all the same, and be nobody's.
+        ports, self.ports = self.ports, []
+        self._is_listening = False
+        return gatherResults(map(_stop, ports))
+
+
+def _stop(port: IListeningPort) -> Deferred[Any]:
+    # One that can't, as that of a UNIX socket whose file is gone, keeps nobody else
+    # from ending in order.
+    stopped: Deferred[Any] = maybeDeferred(port.stopListening)
+    return stopped.addErrback(_failed, "a port does not stop in order")
 
 
 def _server(endpoint: IStreamServerEndpoint | str) -> IStreamServerEndpoint:
@@ -117,6 +129,5 @@ def _server(endpoint: IStreamServerEndpoint | str) -> IStreamServerEndpoint:
     return server
 
 
-def _not_listening(failure: Failure) -> None:
-    if not failure.check(CancelledError):
-        _log.failure("an endpoint does not listen", failure=failure)
+def _failed(failure: Failure, what: str) -> None:
+    _log.failure("{what}", failure=failure, what=what)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any
 
 from .connection import Connection
 from .counters import Traffic
@@ -144,26 +144,31 @@ class Session:
         self.heard = True
         connection, outbox = self.connection, self.outbox
         outbox.cork()
-        frames = connection.receive(data)
-        size = len(data)
-        self._arrivals += 1
-        self._bytes_in += size
-        self._frames_in += len(frames)
-        if self.watcher is not None:
-            self.watcher(size, frames, connection.is_receiving)
-        if connection.has_control:
-            self._receive_more(frames)
-        else:
-            self.inbox.arrive(frames)
-        if self._bytes_in >= self._look_at:
-            self._pace()
-        outbox.uncork()
+        try:
+            frames = connection.receive(data)
+            size = len(data)
+            self._arrivals += 1
+            self._bytes_in += size
+            self._frames_in += len(frames)
+            if self.watcher is not None:
+                self.watcher(size, frames, connection.is_receiving)
+            if connection.has_control:
+                self._receive_more(frames)
+            else:
+                self.inbox.arrive(frames)
+            if self._bytes_in >= self._look_at:
+                self._pace()
+        finally:
+            outbox.uncork()
 
-    def ended(
-        self, error: Exception, by: Literal["local", "remote"] = "remote"
-    ) -> None:
+    def refused(self, error: Exception) -> None:
+        """The handshake has failed, for this reason: the connection is about to end."""
+        self.ending.begin("local")
+        self.ending.blame(error)
+
+    def ended(self, error: Exception) -> None:
         """The connection is gone, for this reason if for no other."""
-        self.ending.begin(by)
+        self.ending.begin("remote")
         self._end_all(error)
 
     # What the inbox and the pinger ask for
@@ -226,11 +231,12 @@ class Session:
         if self.ending.is_done:
             return
         self.ending.begin("local")
+        # Before the transport is told, which may say at once that it is gone.
+        self._end_all(error)
         if self._outlet is not None:
             self._outlet.abort()
         else:
             self.transport.abortConnection()
-        self._end_all(error)
 
     def closed(self) -> ConnectionClosed:
         """What the verbs fail with once the connection is over."""

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from ..frames import CloseCode, Frame, Opcode, encode
 from ..headers import Headers
 from ..messages import as_frame, fragments
+from . import ports
 from .leftovers import Handler
 from .turns import MemoryClient
 
@@ -53,12 +54,12 @@ class Client(MemoryClient):
         handler: Handler | None,
         request: bytes,
     ) -> None:
-        factory.doStart()
+        ports.come(factory)
         self._factory = factory
         try:
             super().__init__(factory, clock, address)
         except BaseException:
-            factory.doStop()
+            ports.leave(factory)
             raise
         self._handler = handler
         try:
@@ -337,7 +338,7 @@ class Client(MemoryClient):
             gc.collect()  # a failure that nobody has handled is logged by that
         finally:
             self._leave()
-            self._factory.doStop()
+            ports.leave(self._factory)
 
     def _check_calls(self) -> None:
         # Before that they may be another's.
