@@ -40,7 +40,7 @@ WRITES = ["write", "send", "first", "next", "last"]
 SIZES = [4, 125, 126, 5000, 30_000, 65_536]
 TIMEOUTS = [None, None, 0, 1, 3, 30]
 SECONDS = [None, None, 1, 2, 5, 20, 3600]
-KINDS = ["text", "binary", "part", "ping", "pong"]
+KINDS = ["text", "binary", "part", "ping", "flood", "pong"]
 TEXTS = ["", "hold", "grün", "y" * 300]
 CODES = [1000, 1001, 1002, 1005, 4000]
 ENDS = ["close", "fin", "reset"]
@@ -159,7 +159,10 @@ class PeerMachine(RuleBasedStateMachine):
     )
     def client_sends(self, kind: str, text: str, which: int, count: int) -> None:
         if kind == "ping":
-            self.client_pings(count)
+            self.client_pings(1, count)
+        elif kind == "flood":
+            # Their answers are more than what is written before some of it is sent.
+            self.client_pings(600, count)
         elif kind == "pong":
             self.client_pongs(which, count)
         else:
@@ -172,14 +175,20 @@ class PeerMachine(RuleBasedStateMachine):
             self.is_within = not frame.fin
             self.come(client_frame(*frame), lambda: self.one.model.arrive(frame), count)
 
-    def client_pings(self, count: int) -> None:
-        payload = self.payload()
+    def client_pings(self, number: int, count: int) -> None:
+        # All of one size: so what was written behind an answer stays where it is when
+        # another takes its place.
+        payloads = [self.payload().ljust(125) for _ in range(number)]
 
-        def arrive() -> None:
+        def arrive(payload: bytes) -> None:
             if self.one.model.may_write and not self.one.model.is_over:
                 self.one.pings.append(payload)
 
-        self.come(client_frame(Opcode.PING, payload), arrive, count)
+        self.coming += [
+            (client_frame(Opcode.PING, payload), partial(arrive, payload))
+            for payload in payloads
+        ]
+        self.deliver(count)
 
     def client_pongs(self, which: int, count: int) -> None:
         """To one of our pings, or to none."""
