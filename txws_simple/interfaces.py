@@ -126,7 +126,7 @@ class IWebSocketPeer(Interface):
 
         Returns:
             A Deferred of the seconds until the matching Pong.  Nobody has to
-            listen to it.
+            listen to it.  Until a Pong comes it is kept; ``addTimeout`` ends that.
 
         Errors:
             `ValueError` for more than 125 bytes; `ConnectionClosed`.

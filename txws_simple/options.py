@@ -35,7 +35,7 @@ class Options:
             ``None`` for no bound.
         max_unread: With more than this unread, each frame counted with an
             overhead of 128, the transport is paused until it has been read.
-        max_buffered: A write that finds more than this written and not gone
+        max_buffered: A write, or a ping, that finds more than this written and not gone
             aborts the connection: its listener is too slow to keep.
         close_timeout: How long a connection may take to end once it is over.
         open_timeout: How long the handshake may take, from the connection on;
